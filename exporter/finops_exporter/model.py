@@ -1,0 +1,182 @@
+"""What every part of the exporter talks about: frozen values with next to no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NONE = "__none__"
+"""Stands for a dimension that the provider left empty (a tax has no region)."""
+
+UNTAGGED = "__untagged__"
+"""Stands for spend that does not carry the tag that is asked for."""
+
+CHARGE_CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
+"""FOCUS 1.0-1.2 ChargeCategory, all allowed values."""
+
+FULL_CUT = "account,charge_category,region,service,tags"
+"""The cut that knows every dimension at once: what FOCUS files and BigQuery exports give."""
+
+Basis: TypeAlias = Literal["billed", "effective"]
+"""FOCUS BilledCost (what the invoice says) or EffectiveCost (commitments spread over their use)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Days [since, until): `until` is the first day that is NOT in it."""
+
+    since: date
+    until: date
+
+    def __post_init__(self) -> None:
+        if self.since >= self.until:
+            raise ValueError(f"a window must hold a day: {self.since} .. {self.until}")
+
+    @classmethod
+    def inclusive(cls, since: date, until: date) -> Window:
+        """The window of the days from `since` through `until`, as people name it."""
+        return cls(since, until + timedelta(days=1))
+
+    @property
+    def last(self) -> date:
+        """The last day in it."""
+        return self.until - timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """The charges of one day that share every dimension, in the currency they were billed in.
+
+    `part` names the piece of the source (a file; "" for an API) that says so. `tags` holds the
+    configured keys that are present. `day` is the UTC day on which the charge period starts.
+    """
+
+    day: date
+    provider: str
+    account_id: str
+    service: str
+    region: str
+    charge_category: str
+    billed: Decimal
+    effective: Decimal
+    currency: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    estimated: bool = False
+    part: str = ""
+    cut: str = FULL_CUT
+
+
+@dataclass(frozen=True, slots=True)
+class ControlTotal:
+    """The source's own total of the calendar month starting at `month`; our parts must meet it."""
+
+    part: str
+    provider: str
+    month: date
+    currency: str
+    billed: Decimal
+    effective: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the source calls an account; None where it does not say."""
+
+    provider: str
+    account_id: str
+    account_name: str | None = None
+    billing_account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A part that is left out as a whole, and why.
+
+    `reason` is a short, stable word for metrics; `message` is the sentence for people; `row` counts
+    data rows from 1 (the header is not a row); `rows` is how many data rows are left out with it
+    (at least 1).
+    """
+
+    part: str
+    reason: str
+    message: str
+    row: int | None = None
+    column: str | None = None
+    rows: int = 1
+
+    def __str__(self) -> str:
+        place = [self.part]
+        if self.row is not None:
+            place.append(f"row {self.row}")
+        if self.column is not None:
+            place.append(f"column {self.column}")
+        return f"{', '.join(place)}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The source declares: the rows I gave for `part` are all of it (within `window`, if given).
+
+    `covered_until` says per provider up to which instant (UTC) the part's usage reaches.
+    """
+
+    part: str
+    fingerprint: str
+    window: Window | None = None
+    covered_until: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long read is: `done` of `total` (same unit) in `part`."""
+
+    part: str
+    done: int
+    total: int
+
+
+Item: TypeAlias = CostRow | ControlTotal | Account | Rejected | Complete | Progress
+"""What a collector yields. Rows of a part count only once its Complete has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPart:
+    """A piece of the source that would be read; an equal fingerprint means equal content."""
+
+    key: str
+    fingerprint: str
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a collector will read: its parts, and what it will ask (and pay) for.
+
+    `unreadable` are parts or patterns that could not be listed; nothing is withdrawn while there
+    are any. `withdraws` says whether stored parts that are not listed any more shall disappear.
+    """
+
+    parts: tuple[PlannedPart, ...]
+    window: Window | None = None
+    requests: int = 0
+    cost_usd: Decimal = Decimal(0)
+    unreadable: tuple[Rejected, ...] = ()
+    withdraws: bool = True
+
+
+def utc_midnight(day: date) -> datetime:
+    """The first instant of `day` in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def money_text(amount: Decimal) -> str:
+    """The exact decimal, no exponent, no trailing zeros: 1E-7 is 0.0000001, 1.50 is 1.5."""
+    text = format(amount, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text
