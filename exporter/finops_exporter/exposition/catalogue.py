@@ -1,0 +1,204 @@
+"""Every metric that we expose: its type, its labels, its meaning; docs/metrics.md is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind: TypeAlias = Literal["gauge", "counter"]
+
+OWN_PREFIX = ("aws", "gcp", "azure")
+"""Providers with families of their own; any other shares `other_*` with a `provider` label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric: `name` as it is exposed, `labels` in the order in which values are given."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Family:
+    """A metric and its samples; a sample's key holds the values of the metric's labels."""
+
+    metric: Metric
+    samples: dict[tuple[str, ...], float] = field(default_factory=dict)
+
+
+_BASIS = "US dollars, in the cost basis that finops_cost_basis_info names"
+
+COST_METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "cost_monthly_usd",
+            "gauge",
+            f"Month to date of the current billing month (UTC), all stored days, {_BASIS}.",
+            ("month", "account_id", "region", "service"),
+        ),
+        Metric(
+            "cost_previous_month_usd",
+            "gauge",
+            f"The whole calendar month before the current billing month (UTC), as restated so far, "
+            f"{_BASIS}.",
+            ("month", "account_id", "region", "service"),
+        ),
+        Metric(
+            "cost_daily_usd",
+            "gauge",
+            f"All charges of one complete UTC day, counted back from the newest complete one "
+            f"(day_offset 1), {_BASIS}.",
+            ("day_offset", "account_id", "region", "service"),
+        ),
+        Metric(
+            "cost_usage_daily_usd",
+            "gauge",
+            f"Charges of category Usage of one complete UTC day, counted back from the newest "
+            f"complete one (day_offset 1), {_BASIS}.",
+            ("day_offset", "account_id", "service"),
+        ),
+        Metric(
+            "cost_today_usd",
+            "gauge",
+            f"The current UTC day so far: partial, never a part of the daily families, {_BASIS}.",
+            ("account_id",),
+        ),
+        Metric(
+            "cost_trailing_30d_usd",
+            "gauge",
+            "The last 30 complete UTC days (window current) and the 30 before (previous), "
+            f"{_BASIS}; absent while the stored days do not reach back that far.",
+            ("account_id", "window"),
+        ),
+        Metric(
+            "cost_charge_category_monthly_usd",
+            "gauge",
+            f"Month to date by FOCUS charge category (UTC); adds up to the provider's total, "
+            f"{_BASIS}.",
+            ("month", "charge_category"),
+        ),
+        Metric(
+            "cost_allocated_monthly_usd",
+            "gauge",
+            f"Month to date by the values of one configured tag (UTC); each tag's values add up to "
+            f"the provider's total, {_BASIS}.",
+            ("month", "tag", "value"),
+        ),
+        Metric(
+            "cost_unreconciled_usd",
+            "gauge",
+            f"The source's own total of a month (UTC) minus the sum of our parts, {_BASIS}.",
+            ("month",),
+        ),
+        Metric(
+            "cost_restated_usd_total",
+            "counter",
+            f"Absolute amount by which complete days that were already stored changed, {_BASIS}.",
+        ),
+    )
+}
+"""The families of every provider, by their name without the provider's prefix."""
+
+FINOPS_METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "finops_billing_data_newest_day_timestamp_seconds",
+            "gauge",
+            "Midnight (UTC) at which the newest complete stored day of the provider begins, "
+            "seconds since the epoch.",
+            ("provider",),
+        ),
+        Metric(
+            "finops_account_info",
+            "gauge",
+            "1 for each account, with what its source and the configuration call it.",
+            ("provider", "account_id", "account_name", "billing_account_id", "owner"),
+        ),
+        Metric(
+            "finops_cost_basis_info",
+            "gauge",
+            "1; basis is the FOCUS cost that the cost families show: billed or effective.",
+            ("basis",),
+        ),
+        Metric(
+            "finops_rejected_rows",
+            "gauge",
+            "Rows that the newest run of a source left out, by reason.",
+            ("collector", "reason"),
+        ),
+        Metric(
+            "finops_unconverted_rows",
+            "gauge",
+            "Stored rows in a currency without a configured rate, which no *_usd family contains.",
+            ("collector", "reason"),
+        ),
+        Metric(
+            "finops_snapshot_build_seconds",
+            "gauge",
+            "How long reading and rendering the newest snapshot took, in seconds.",
+        ),
+    )
+}
+"""The families of a snapshot that do not belong to one provider."""
+
+LIVE_METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "finops_snapshot_timestamp_seconds",
+            "gauge",
+            "When the values were last known to be those of the store, seconds since the epoch.",
+        ),
+        Metric(
+            "finops_database_up",
+            "gauge",
+            "1 if the database answered the newest question, 0 if not.",
+        ),
+        Metric(
+            "finops_exporter_build_info",
+            "gauge",
+            "1, with the versions of the exporter and of Python.",
+            ("version", "python_version"),
+        ),
+    )
+}
+"""The families that follow the clock: rendered anew at every refresh."""
+
+
+def cost_metric(name: str, provider: str) -> tuple[Metric, tuple[str, ...]]:
+    """The metric of a cost family for `provider`, and the label values that it puts first."""
+    metric = COST_METRICS[name]
+    if provider in OWN_PREFIX:
+        return Metric(f"{provider}_{name}", metric.kind, metric.help, metric.labels), ()
+    labels = ("provider", *metric.labels)
+    return Metric(f"other_{name}", metric.kind, metric.help, labels), (provider,)
+
+
+def as_markdown() -> str:
+    """The catalogue as a page for people."""
+    lines = [
+        "# Metrics",
+        "",
+        (
+            "Generated from the catalogue (`make docs`); do not edit. `P` is `aws`, `gcp` or "
+            "`azure`; any other provider is `other`, with a label `provider`. Days and months are "
+            "UTC."
+        ),
+        "",
+        "| metric | type | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    prefixed = [("P_", metric) for metric in COST_METRICS.values()]
+    plain = [("", metric) for group in (FINOPS_METRICS, LIVE_METRICS) for metric in group.values()]
+    for prefix, metric in [*prefixed, *plain]:
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
+        lines.append(f"| `{prefix}{metric.name}` | {metric.kind} | {labels} | {metric.help} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,232 @@
+"""From the store to one frozen set of values; nothing here remembers what was before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from finops_exporter.analysis.billing_time import (
+    billing_month,
+    common_complete_day,
+    newest_complete_day,
+    offset_day,
+    previous_month,
+    trailing,
+)
+from finops_exporter.exposition.catalogue import FINOPS_METRICS, Family, cost_metric
+from finops_exporter.model import Basis, Window, utc_midnight
+from finops_exporter.store.reads import Cost, snapshot_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from finops_exporter.model import Account
+    from finops_exporter.store.database import Database
+    from finops_exporter.store.reads import SnapshotReader
+
+DAY_OFFSETS = (1, 2, 8)
+"""The complete days that the daily families show: newest, the day before, the same weekday."""
+
+TRAILING_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the configuration says about showing costs.
+
+    `rate(currency, day)` is how many US dollars one unit was worth, None when not configured.
+    `lags` holds, for each configured source, how long after midnight a day counts as complete.
+    `names` and `owners` are the configured ones by (provider, account).
+    """
+
+    basis: Basis
+    hold: timedelta
+    tags: tuple[str, ...]
+    lags: Mapping[str, timedelta]
+    rate: Callable[[str, date], Decimal | None]
+    names: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    owners: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTime:
+    """Through which day a provider's numbers hold, and which month is its current one."""
+
+    provider: str
+    newest_complete: date
+    month: date
+    oldest: date
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One state of the store, ready to be rendered."""
+
+    generation: int
+    times: tuple[ProviderTime, ...]
+    families: tuple[Family, ...]
+
+
+def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
+    """Read everything that `/metrics` shows, in one consistent view; raises StoreError.
+
+    `now` is an aware UTC datetime.
+    """
+    with snapshot_reader(database) as reader:
+        times = _provider_times(reader, settings, now)
+        families = _Families(settings, times)
+        _add_months(reader, families, settings)
+        _add_days(reader, families)
+        _add_spans(reader, families, now)
+        _add_truth(reader, families)
+        _add_facts(reader, families, settings, now)
+        return Snapshot(reader.generation(), tuple(times.values()), families.in_order())
+
+
+class _Families:
+    """Collects samples by family; amounts are converted and added up as Decimals first."""
+
+    def __init__(self, settings: Settings, times: Mapping[str, ProviderTime]) -> None:
+        self.times = times
+        self._settings = settings
+        self._families: dict[str, Family] = {}
+        self._sums: dict[tuple[str, tuple[str, ...]], Decimal] = {}
+
+    def add_costs(
+        self, name: str, costs: Iterable[Cost], labels: Callable[[Cost], Iterable[str]]
+    ) -> None:
+        """Add `costs` to a cost family; `labels` gives the values after the provider's."""
+        for cost in costs:
+            usd = self._usd(cost)
+            if usd is None:
+                continue
+            metric, first = cost_metric(name, cost.provider)
+            self._families.setdefault(metric.name, Family(metric))
+            key = (metric.name, (*first, *labels(cost)))
+            self._sums[key] = self._sums.get(key, Decimal(0)) + usd
+
+    def add(self, name: str, labels: Sequence[str], number: float) -> None:
+        """Add one sample of a family that belongs to no provider's prefix."""
+        metric = FINOPS_METRICS[name]
+        self._families.setdefault(name, Family(metric)).samples[tuple(labels)] = number
+
+    def in_order(self) -> tuple[Family, ...]:
+        """All families by name; here, and only here, money becomes a float."""
+        for (name, key), amount in self._sums.items():
+            self._families[name].samples[key] = float(amount)
+        return tuple(family for _, family in sorted(self._families.items()))
+
+    def _usd(self, cost: Cost) -> Decimal | None:
+        amount = cost.billed if self._settings.basis == "billed" else cost.effective
+        time = self.times.get(cost.provider)
+        if time is None:
+            return None
+        # One rate for all days of a provider: a comparison must not show the exchange rate.
+        rate = self._settings.rate(cost.currency, time.newest_complete)
+        return None if rate is None else amount * rate
+
+
+def _provider_times(
+    reader: SnapshotReader, settings: Settings, now: datetime
+) -> dict[str, ProviderTime]:
+    oldest = reader.oldest_days()
+    configured: dict[str, list[date]] = {}
+    removed: dict[str, list[date]] = {}
+    for source, provider, covered_until in reader.coverage():
+        lag = settings.lags.get(source)
+        group = removed if lag is None else configured
+        day = newest_complete_day(covered_until, now, lag or timedelta(0))
+        group.setdefault(provider, []).append(day)
+    times = {}
+    for provider in sorted({*configured, *removed} & set(oldest)):
+        # Sources that are configured no more speak only where nobody else does.
+        days = configured.get(provider) or removed[provider]
+        newest = common_complete_day(days, settings.hold)
+        month = billing_month(newest, now, settings.hold)
+        times[provider] = ProviderTime(provider, newest, month, oldest[provider])
+    return times
+
+
+def _add_months(reader: SnapshotReader, families: _Families, settings: Settings) -> None:
+    current = [(time.provider, time.month) for time in families.times.values()]
+    before = [(provider, previous_month(month)) for provider, month in current]
+    families.add_costs("cost_monthly_usd", reader.monthly(current), _with_month)
+    families.add_costs("cost_previous_month_usd", reader.monthly(before), _with_month)
+    families.add_costs("cost_charge_category_monthly_usd", reader.by_category(current), _with_month)
+    families.add_costs(
+        "cost_allocated_monthly_usd", reader.allocated(current, settings.tags), _with_month
+    )
+    families.add_costs(
+        "cost_unreconciled_usd", reader.unreconciled([*current, *before]), _with_month
+    )
+
+
+def _add_days(reader: SnapshotReader, families: _Families) -> None:
+    days = [
+        (time.provider, offset_day(time.newest_complete, offset), offset)
+        for time in families.times.values()
+        for offset in DAY_OFFSETS
+    ]
+    families.add_costs("cost_daily_usd", reader.daily(days), _with_offset)
+    families.add_costs("cost_usage_daily_usd", reader.usage_daily(days), _with_offset)
+
+
+def _add_spans(reader: SnapshotReader, families: _Families, now: datetime) -> None:
+    today = Window.inclusive(now.date(), now.date())
+    partial = [(provider, "today", today) for provider in families.times]
+    families.add_costs("cost_today_usd", reader.by_account(partial), lambda cost: cost.dimensions)
+    spans = [
+        (time.provider, label, window)
+        for time in families.times.values()
+        for back, label in enumerate(("current", "previous"))
+        # A window that begins before the first stored day is unknown, not small.
+        if (window := trailing(time.newest_complete, TRAILING_DAYS, back)).since >= time.oldest
+    ]
+    families.add_costs(
+        "cost_trailing_30d_usd",
+        reader.by_account(spans),
+        lambda cost: (*cost.dimensions, cost.when),
+    )
+
+
+def _add_truth(reader: SnapshotReader, families: _Families) -> None:
+    # A counter begins at zero: nothing restated is known, not unknown.
+    zero = Decimal(0)
+    moved = [Cost(provider, None, (), "USD", zero, zero) for provider in families.times]
+    families.add_costs("cost_restated_usd_total", [*moved, *reader.restated()], lambda _: ())
+    for time in families.times.values():
+        families.add(
+            "finops_billing_data_newest_day_timestamp_seconds",
+            [time.provider],
+            utc_midnight(time.newest_complete).timestamp(),
+        )
+
+
+def _add_facts(
+    reader: SnapshotReader, families: _Families, settings: Settings, now: datetime
+) -> None:
+    for account in reader.accounts():
+        families.add("finops_account_info", _account_labels(account, settings), 1)
+    families.add("finops_cost_basis_info", [settings.basis], 1)
+    for source, reason, count in reader.rejected_rows():
+        families.add("finops_rejected_rows", [source, reason], count)
+    today = now.date()
+    known = [code for code in reader.currencies() if settings.rate(code, today) is not None]
+    for source, currency, count in reader.rows_in_other_currencies(known):
+        families.add("finops_unconverted_rows", [source, f"no_rate_{currency.lower()}"], count)
+
+
+def _account_labels(account: Account, settings: Settings) -> tuple[str, ...]:
+    key = (account.provider, account.account_id)
+    name = settings.names.get(key) or account.account_name or ""
+    return (*key, name, account.billing_account_id or "", settings.owners.get(key, ""))
+
+
+def _with_month(cost: Cost) -> tuple[str, ...]:
+    return (f"{cost.when:%Y-%m}", *cost.dimensions)
+
+
+def _with_offset(cost: Cost) -> tuple[str, ...]:
+    return (str(cost.when), *cost.dimensions)

@@ -1,0 +1,209 @@
+"""Replacing what a source declares complete: staged first, then swapped in one transaction."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from finops_exporter.errors import StoreError
+from finops_exporter.store import runs
+from finops_exporter.store.database import LOCK_SPACE, Connection, rows, run
+from finops_exporter.store.sql import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from finops_exporter.model import Account, Complete, ControlTotal, CostRow, Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a swap did to the facts: counts of facts, and of complete days that were restated."""
+
+    written: int
+    removed: int
+    restated_days: int
+
+
+@dataclass(slots=True)
+class Declared:
+    """Everything that came beside the rows: what is complete, withdrawn, left out, and known."""
+
+    complete: list[Complete] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    controls: list[ControlTotal] = field(default_factory=list)
+    accounts: list[Account] = field(default_factory=list)
+
+
+class Staging:
+    """A session's own table for the rows that come in; nothing stored changes before `swap`."""
+
+    def __init__(self, connection: Connection, source: str) -> None:
+        self._connection = connection
+        self._source = source
+        run(connection, "drop_stage")
+        run(connection, "create_stage")
+
+    def add(self, cost_rows: Iterable[CostRow]) -> int:
+        """Copy rows into the stage and return how many came."""
+        count = 0
+        with self._connection.cursor() as cursor, cursor.copy(sql("copy_stage")) as copy:
+            for row in cost_rows:
+                copy.write_row(_stage_row(row))
+                count += 1
+        return count
+
+    def swap(
+        self, run_id: int, declared: Declared, result: runs.RunResult, now: datetime
+    ) -> Changes:
+        """Make the stage the truth of every declared part, in one transaction.
+
+        Raises StoreError, with nothing changed, when another source already gave money for the
+        same account and day, or when a row lies outside the window of its part.
+        """
+        connection = self._connection
+        with connection.transaction():
+            run(connection, "lock_facts", {"space": LOCK_SPACE})
+            self._name_parts(declared)
+            self._check()
+            changes = self._replace(run_id, now)
+            self._describe(declared)
+            runs.replace_rejections(connection, self._source, declared.rejected)
+            runs.finish(connection, run_id, result, now)
+            run(connection, "bump_generation", {"now": now})
+        return changes
+
+    def close(self) -> None:
+        """Drop the stage."""
+        if not self._connection.broken:
+            run(self._connection, "drop_stage")
+
+    def _name_parts(self, declared: Declared) -> None:
+        run(self._connection, "create_swap_tables")
+        for part in declared.complete:
+            window = part.window
+            self._add_part(
+                part.part,
+                # A part read for some of its days only must be read again as a whole.
+                part.fingerprint if window is None else f"partial:{part.fingerprint}",
+                (window.since, window.until) if window else (None, None),
+            )
+        for key in declared.withdrawn:
+            self._add_part(key, None, (None, None))
+        run(self._connection, "forget_undeclared")
+        self._connection.execute("ANALYZE stage")
+
+    def _add_part(self, part: str, fingerprint: str | None, days: tuple[object, object]) -> None:
+        run(
+            self._connection,
+            "add_swap_part",
+            {
+                "part": part,
+                "fingerprint": fingerprint,
+                "since": days[0],
+                "until": days[1],
+                "withdrawn": fingerprint is None,
+            },
+        )
+
+    def _check(self) -> None:
+        for part, day in rows(self._connection, "rows_outside_window"):
+            raise StoreError(f"{self._source}: {part!r} gave a row of {day}, outside its window")
+        source = {"source": self._source}
+        for other, provider, account, first, last, days in rows(
+            self._connection, "foreign_account_days", source
+        ):
+            raise StoreError(
+                f"{self._source}: account {account!r} of {provider} already comes from the source "
+                f"{other!r} ({days} days, {first} to {last}); the same money would count twice. "
+                "Leave the account out of one of the two sources"
+            )
+
+    def _replace(self, run_id: int, now: datetime) -> Changes:
+        connection = self._connection
+        scope = {"source": self._source, "now": now, "run_id": run_id}
+        run(connection, "upsert_parts", scope)
+        run(connection, "resolve_parts", scope)
+        run(connection, "upsert_groups")
+        run(connection, "upsert_series")
+        run(connection, "create_next_facts")
+        connection.execute("ANALYZE next_facts")
+        run(connection, "create_changes")
+        connection.execute("ANALYZE changes")
+        restated = run(connection, "record_restatements", scope)
+        removed = run(connection, "apply_removed")
+        written = run(connection, "apply_changed")
+        for rollup in ("months", "days"):
+            run(connection, f"roll_{rollup}")
+            run(connection, f"sweep_{rollup}")
+        run(connection, "roll_account_days", scope)
+        run(connection, "sweep_account_days", scope)
+        return Changes(written=written, removed=removed, restated_days=restated)
+
+    def _describe(self, declared: Declared) -> None:
+        connection = self._connection
+        run(connection, "clear_coverage")
+        run(connection, "clear_controls")
+        for part in declared.complete:
+            for provider, instant in part.covered_until.items():
+                values = {"part": part.part, "provider": provider, "covered_until": instant}
+                run(connection, "add_coverage", values)
+        with connection.cursor() as cursor:
+            cursor.executemany(sql("add_control"), [_control(one) for one in declared.controls])
+            cursor.executemany(sql("upsert_account"), _accounts(declared.accounts))
+        run(connection, "drop_withdrawn_parts")
+
+
+@contextmanager
+def staging(connection: Connection, source: str) -> Iterator[Staging]:
+    """A stage for one run of `source`; dropped afterwards whatever happened."""
+    stage = Staging(connection, source)
+    try:
+        yield stage
+    finally:
+        stage.close()
+
+
+def _stage_row(row: CostRow) -> Sequence[object]:
+    return (
+        row.part,
+        row.day,
+        row.cut,
+        row.provider,
+        row.account_id,
+        row.service,
+        row.region,
+        row.charge_category,
+        row.currency,
+        json.dumps(dict(row.tags), sort_keys=True),
+        row.billed,
+        row.effective,
+        row.estimated,
+    )
+
+
+def _control(one: ControlTotal) -> dict[str, object]:
+    return {
+        "part": one.part,
+        "provider": one.provider,
+        "month": one.month,
+        "currency": one.currency,
+        "billed": one.billed,
+        "effective": one.effective,
+    }
+
+
+def _accounts(accounts: Iterable[Account]) -> list[dict[str, object]]:
+    return [
+        {
+            "provider": one.provider,
+            "account_id": one.account_id,
+            "account_name": one.account_name,
+            "billing_account_id": one.billing_account_id,
+        }
+        for one in accounts
+    ]

@@ -1,0 +1,455 @@
+-- Every statement that the store runs, by name. Days are UTC dates; a window is [since, until).
+
+-- name: ping
+SELECT 1;
+
+-- name: server_version
+SELECT current_setting('server_version_num')::integer;
+
+
+-- ---- Migrations --------------------------------------------------------------------------------
+
+-- name: create_migrations_table
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version    integer PRIMARY KEY,
+    name       text NOT NULL,
+    checksum   text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- name: applied_migrations
+SELECT version, name, checksum FROM schema_migrations ORDER BY version;
+
+-- name: record_migration
+INSERT INTO schema_migrations (version, name, checksum)
+VALUES (%(version)s, %(name)s, %(checksum)s);
+
+-- name: migrations_table_exists
+SELECT to_regclass('schema_migrations') IS NOT NULL;
+
+-- name: is_hypertable
+SELECT EXISTS (
+    SELECT FROM pg_trigger
+    WHERE tgrelid = 'cost_facts'::regclass AND tgname = 'ts_insert_blocker'
+) OR EXISTS (
+    SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE i.inhparent = 'cost_facts'::regclass AND n.nspname = '_timescaledb_internal'
+);
+
+
+-- ---- Locks -------------------------------------------------------------------------------------
+
+-- name: lock_migrations
+SELECT pg_advisory_lock(%(space)s, 1);
+
+-- name: unlock_migrations
+SELECT pg_advisory_unlock(%(space)s, 1);
+
+-- name: lock_facts
+SELECT pg_advisory_xact_lock(%(space)s, 2);
+
+-- name: try_lock_source
+SELECT pg_try_advisory_lock(%(space)s + 1, hashtext(%(source)s));
+
+-- name: unlock_source
+SELECT pg_advisory_unlock(%(space)s + 1, hashtext(%(source)s));
+
+
+-- ---- Runs --------------------------------------------------------------------------------------
+
+-- name: mark_killed_runs
+-- Called by the holder of the source's lock: whoever was running before is not any more.
+UPDATE source_runs SET outcome = 'killed', finished_at = %(now)s,
+       error = 'the process ended before the run did'
+WHERE source = %(source)s AND outcome = 'running';
+
+-- name: start_run
+INSERT INTO source_runs (source, started_at, window_since, window_until)
+VALUES (%(source)s, %(now)s, %(since)s, %(last)s)
+RETURNING run_id;
+
+-- name: finish_run
+UPDATE source_runs
+SET finished_at = %(now)s, parts = %(parts)s, rows = %(rows)s, rejected_rows = %(rejected_rows)s,
+    requests = %(requests)s, estimated_cost_usd = %(estimated_cost_usd)s, outcome = %(outcome)s,
+    error = %(error)s
+WHERE run_id = %(run_id)s;
+
+-- name: clear_rejections
+DELETE FROM cost_rejections WHERE source = %(source)s;
+
+-- name: add_rejection
+INSERT INTO cost_rejections (source, part, reason, row_number, column_name, message, rows)
+VALUES (%(source)s, %(part)s, %(reason)s, %(row)s, %(column)s, %(message)s, %(rows)s)
+ON CONFLICT (source, part) DO UPDATE
+SET reason = EXCLUDED.reason, row_number = EXCLUDED.row_number,
+    column_name = EXCLUDED.column_name, message = EXCLUDED.message, rows = EXCLUDED.rows;
+
+-- name: fingerprints
+SELECT part, fingerprint FROM cost_parts WHERE source = %(source)s;
+
+
+-- ---- Replacing what a source declares complete -------------------------------------------------
+-- Staged outside a transaction (fetch), applied inside one (swap).
+
+-- name: create_stage
+CREATE TEMPORARY TABLE stage (
+    part text, day date, cut text, provider text, account_id text, service text, region text,
+    charge_category text, currency text, tags jsonb, billed numeric, effective numeric,
+    estimated boolean
+);
+
+-- name: copy_stage
+COPY stage (part, day, cut, provider, account_id, service, region, charge_category, currency, tags,
+            billed, effective, estimated) FROM STDIN;
+
+-- name: drop_stage
+DROP TABLE IF EXISTS stage;
+
+-- name: create_swap_tables
+CREATE TEMPORARY TABLE swap_parts (
+    part text PRIMARY KEY, part_id integer, fingerprint text, since date, until date,
+    withdrawn boolean NOT NULL
+) ON COMMIT DROP;
+
+-- name: add_swap_part
+INSERT INTO swap_parts (part, fingerprint, since, until, withdrawn)
+VALUES (%(part)s, %(fingerprint)s, %(since)s, %(until)s, %(withdrawn)s);
+
+-- name: forget_undeclared
+-- Rows of a part that was never declared complete (its reader died half-way) do not count.
+DELETE FROM stage WHERE part NOT IN (SELECT part FROM swap_parts WHERE NOT withdrawn);
+
+-- name: rows_outside_window
+SELECT s.part, s.day FROM stage s JOIN swap_parts p USING (part)
+WHERE s.day < p.since OR s.day >= p.until
+LIMIT 1;
+
+-- name: foreign_account_days
+-- Another source already gave money for the same account and day.
+SELECT a.source, a.provider, a.account_id, min(a.day), max(a.day), count(*)
+FROM (SELECT DISTINCT provider, account_id, day FROM stage) t
+JOIN cost_account_days a USING (provider, account_id, day)
+WHERE a.source <> %(source)s
+GROUP BY 1, 2, 3 ORDER BY 6 DESC, 1, 2, 3
+LIMIT 1;
+
+-- name: upsert_parts
+INSERT INTO cost_parts (source, part, fingerprint, loaded_at)
+SELECT %(source)s, part, fingerprint, %(now)s FROM swap_parts WHERE NOT withdrawn ORDER BY part
+ON CONFLICT (source, part) DO UPDATE
+SET fingerprint = EXCLUDED.fingerprint, loaded_at = EXCLUDED.loaded_at;
+
+-- name: resolve_parts
+UPDATE swap_parts s SET part_id = p.part_id
+FROM cost_parts p WHERE p.source = %(source)s AND p.part = s.part;
+
+-- name: upsert_groups
+INSERT INTO cost_groups (cut, provider, account_id, service, charge_category, currency)
+SELECT DISTINCT cut, provider, account_id, service, charge_category, currency FROM stage
+ON CONFLICT DO NOTHING;
+
+-- name: upsert_series
+INSERT INTO cost_series (group_id, region, tags)
+SELECT DISTINCT g.group_id, s.region, s.tags
+FROM stage s
+JOIN cost_groups g USING (provider, account_id, service, charge_category, currency, cut)
+ON CONFLICT DO NOTHING;
+
+-- name: create_next_facts
+-- The staged rows with their keys resolved; rows with equal keys are added up.
+CREATE TEMPORARY TABLE next_facts ON COMMIT DROP AS
+SELECT s.day, c.series_id, p.part_id, sum(s.billed) AS billed, sum(s.effective) AS effective,
+       bool_or(s.estimated) AS estimated
+FROM stage s
+JOIN cost_groups g USING (provider, account_id, service, charge_category, currency, cut)
+JOIN cost_series c ON c.group_id = g.group_id AND c.region = s.region AND c.tags = s.tags
+JOIN swap_parts p USING (part)
+GROUP BY 1, 2, 3;
+
+-- name: create_changes
+-- What differs between the facts that are stored and those that shall be: everything after this
+-- works on the differences only. The window stands on the stored side of the join as well, where
+-- the planner can use it.
+CREATE TEMPORARY TABLE changes ON COMMIT DROP AS
+WITH stored AS (
+    SELECT f.*
+    FROM cost_facts f JOIN swap_parts p USING (part_id)
+    WHERE f.day >= coalesce(p.since, '-infinity') AND f.day < coalesce(p.until, 'infinity')
+)
+SELECT d.*, c.group_id, g.provider, g.account_id, g.currency
+FROM (
+    SELECT coalesce(n.day, o.day) AS day, coalesce(n.series_id, o.series_id) AS series_id,
+           coalesce(n.part_id, o.part_id) AS part_id, n.billed, n.effective, n.estimated,
+           coalesce(n.billed, 0) - coalesce(o.billed, 0) AS billed_change,
+           coalesce(n.effective, 0) - coalesce(o.effective, 0) AS effective_change,
+           (n.day IS NOT NULL)::integer - (o.day IS NOT NULL)::integer AS facts_change
+    FROM next_facts n
+    FULL JOIN stored o USING (day, series_id, part_id)
+    WHERE (n.billed, n.effective, n.estimated) IS DISTINCT FROM
+          (o.billed, o.effective, o.estimated)
+) d
+JOIN cost_series c USING (series_id)
+JOIN cost_groups g USING (group_id);
+
+-- name: record_restatements
+-- Only days that this source had stored AND whose day was complete by then; the first sight of a
+-- day, or of a day still running, restates nothing.
+INSERT INTO cost_restatements (run_id, provider, account_id, day, currency,
+                               billed_change, billed_moved, effective_change, effective_moved)
+WITH complete AS (
+    SELECT c.provider, least(max(c.covered_until), %(now)s) AS until
+    FROM cost_coverage c JOIN cost_parts p USING (part_id)
+    WHERE p.source = %(source)s
+    GROUP BY c.provider
+), moved AS (
+    -- A series may leave one part and appear in another of the same run: that restates nothing.
+    SELECT provider, account_id, day, currency, series_id,
+           sum(billed_change) AS billed_change, sum(effective_change) AS effective_change
+    FROM changes GROUP BY 1, 2, 3, 4, 5
+)
+SELECT %(run_id)s, m.provider, m.account_id, m.day, m.currency,
+       sum(m.billed_change), sum(abs(m.billed_change)),
+       sum(m.effective_change), sum(abs(m.effective_change))
+FROM moved m
+JOIN complete c USING (provider)
+WHERE m.day < (c.until AT TIME ZONE 'UTC')::date
+  AND (m.billed_change <> 0 OR m.effective_change <> 0)
+  AND EXISTS (SELECT FROM cost_account_days a
+              WHERE a.provider = m.provider AND a.day = m.day AND a.source = %(source)s)
+GROUP BY 2, 3, 4, 5;
+
+-- name: apply_removed
+DELETE FROM cost_facts f USING changes c
+WHERE c.billed IS NULL
+  AND f.day = c.day AND f.series_id = c.series_id AND f.part_id = c.part_id;
+
+-- name: apply_changed
+INSERT INTO cost_facts (day, series_id, part_id, billed, effective, estimated)
+SELECT day, series_id, part_id, billed, effective, estimated FROM changes WHERE billed IS NOT NULL
+ON CONFLICT (day, series_id, part_id) DO UPDATE
+SET billed = EXCLUDED.billed, effective = EXCLUDED.effective, estimated = EXCLUDED.estimated;
+
+-- name: roll_months
+INSERT INTO cost_months AS m (month, series_id, billed, effective, facts)
+SELECT date_trunc('month', day)::date, series_id, sum(billed_change), sum(effective_change),
+       sum(facts_change)
+FROM changes GROUP BY 1, 2
+ON CONFLICT (month, series_id) DO UPDATE
+SET billed = m.billed + EXCLUDED.billed, effective = m.effective + EXCLUDED.effective,
+    facts = m.facts + EXCLUDED.facts;
+
+-- name: sweep_months
+DELETE FROM cost_months m
+USING (SELECT DISTINCT date_trunc('month', day)::date AS month, series_id FROM changes
+       WHERE facts_change < 0) c
+WHERE m.month = c.month AND m.series_id = c.series_id AND m.facts = 0;
+
+-- name: roll_days
+INSERT INTO cost_days AS d (day, group_id, billed, effective, facts)
+SELECT day, group_id, sum(billed_change), sum(effective_change), sum(facts_change)
+FROM changes GROUP BY 1, 2
+ON CONFLICT (day, group_id) DO UPDATE
+SET billed = d.billed + EXCLUDED.billed, effective = d.effective + EXCLUDED.effective,
+    facts = d.facts + EXCLUDED.facts;
+
+-- name: sweep_days
+DELETE FROM cost_days d
+USING (SELECT DISTINCT day, group_id FROM changes WHERE facts_change < 0) c
+WHERE d.day = c.day AND d.group_id = c.group_id AND d.facts = 0;
+
+-- name: roll_account_days
+INSERT INTO cost_account_days AS a (provider, account_id, day, source, facts)
+SELECT provider, account_id, day, %(source)s, sum(facts_change) FROM changes GROUP BY 1, 2, 3
+ON CONFLICT (provider, account_id, day, source) DO UPDATE SET facts = a.facts + EXCLUDED.facts;
+
+-- name: sweep_account_days
+DELETE FROM cost_account_days WHERE source = %(source)s AND facts = 0;
+
+-- name: clear_coverage
+DELETE FROM cost_coverage WHERE part_id IN (SELECT part_id FROM swap_parts WHERE since IS NULL);
+
+-- name: add_coverage
+INSERT INTO cost_coverage AS c (part_id, provider, covered_until)
+SELECT part_id, %(provider)s, %(covered_until)s FROM swap_parts WHERE part = %(part)s
+ON CONFLICT (part_id, provider) DO UPDATE
+SET covered_until = greatest(c.covered_until, EXCLUDED.covered_until);
+
+-- name: clear_controls
+DELETE FROM cost_controls WHERE part_id IN (SELECT part_id FROM swap_parts WHERE since IS NULL);
+
+-- name: add_control
+INSERT INTO cost_controls (part_id, provider, month, currency, billed, effective)
+SELECT part_id, %(provider)s, %(month)s, %(currency)s, %(billed)s, %(effective)s
+FROM swap_parts WHERE part = %(part)s AND since IS NULL
+ON CONFLICT (part_id, provider, month, currency) DO UPDATE
+SET billed = EXCLUDED.billed, effective = EXCLUDED.effective;
+
+-- name: drop_withdrawn_parts
+DELETE FROM cost_parts WHERE part_id IN (SELECT part_id FROM swap_parts WHERE withdrawn);
+
+-- name: upsert_account
+INSERT INTO cost_accounts AS a (provider, account_id, account_name, billing_account_id)
+VALUES (%(provider)s, %(account_id)s, %(account_name)s, %(billing_account_id)s)
+ON CONFLICT (provider, account_id) DO UPDATE
+SET account_name = coalesce(EXCLUDED.account_name, a.account_name),
+    billing_account_id = coalesce(EXCLUDED.billing_account_id, a.billing_account_id);
+
+-- name: bump_generation
+UPDATE store_state SET generation = generation + 1, changed_at = %(now)s RETURNING generation;
+
+
+-- ---- Reading for the snapshot ------------------------------------------------------------------
+-- `periods` is the billing month of each provider; all amounts stay in the currency they were
+-- billed in.
+
+-- name: generation
+SELECT generation FROM store_state;
+
+-- name: coverage
+SELECT p.source, c.provider, max(c.covered_until)
+FROM cost_coverage c JOIN cost_parts p USING (part_id)
+GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- name: oldest_days
+SELECT provider, min(day) FROM cost_account_days GROUP BY 1 ORDER BY 1;
+
+-- name: monthly_costs
+SELECT g.provider, m.month, g.account_id, s.region, g.service, g.currency,
+       sum(m.billed), sum(m.effective)
+FROM unnest(%(providers)s::text[], %(months)s::date[]) AS w(provider, month)
+JOIN cost_groups g ON g.provider = w.provider AND g.cut = %(cut)s
+JOIN cost_series s USING (group_id)
+JOIN cost_months m ON m.series_id = s.series_id AND m.month = w.month
+GROUP BY 1, 2, 3, 4, 5, 6;
+
+-- name: category_costs
+SELECT g.provider, m.month, g.charge_category, g.currency, sum(m.billed), sum(m.effective)
+FROM unnest(%(providers)s::text[], %(months)s::date[]) AS w(provider, month)
+JOIN cost_groups g ON g.provider = w.provider AND g.cut = %(cut)s
+JOIN cost_series s USING (group_id)
+JOIN cost_months m ON m.series_id = s.series_id AND m.month = w.month
+GROUP BY 1, 2, 3, 4;
+
+-- name: allocated_costs
+SELECT g.provider, m.month, t.tag, coalesce(s.tags ->> t.tag, %(untagged)s), g.currency,
+       sum(m.billed), sum(m.effective)
+FROM unnest(%(providers)s::text[], %(months)s::date[]) AS w(provider, month)
+JOIN cost_groups g ON g.provider = w.provider AND g.cut = %(cut)s
+JOIN cost_series s USING (group_id)
+JOIN cost_months m ON m.series_id = s.series_id AND m.month = w.month
+CROSS JOIN unnest(%(tags)s::text[]) AS t(tag)
+GROUP BY 1, 2, 3, 4, 5;
+
+-- name: daily_costs
+SELECT g.provider, w.day_offset, g.account_id, s.region, g.service, g.currency,
+       sum(f.billed), sum(f.effective)
+FROM unnest(%(providers)s::text[], %(days)s::date[], %(offsets)s::integer[])
+     AS w(provider, day, day_offset)
+JOIN cost_facts f ON f.day = w.day
+JOIN cost_series s ON s.series_id = f.series_id
+JOIN cost_groups g ON g.group_id = s.group_id AND g.provider = w.provider AND g.cut = %(cut)s
+GROUP BY 1, 2, 3, 4, 5, 6;
+
+-- name: usage_costs
+SELECT g.provider, w.day_offset, g.account_id, g.service, g.currency,
+       sum(d.billed), sum(d.effective)
+FROM unnest(%(providers)s::text[], %(days)s::date[], %(offsets)s::integer[])
+     AS w(provider, day, day_offset)
+JOIN cost_groups g ON g.provider = w.provider AND g.cut = %(cut)s AND g.charge_category = 'Usage'
+JOIN cost_days d ON d.day = w.day AND d.group_id = g.group_id
+GROUP BY 1, 2, 3, 4, 5;
+
+-- name: account_costs_between
+-- Used for today's partial day and for the trailing windows.
+SELECT g.provider, w.label, g.account_id, g.currency, sum(d.billed), sum(d.effective)
+FROM unnest(%(providers)s::text[], %(labels)s::text[], %(since)s::date[], %(until)s::date[])
+     AS w(provider, label, since, until)
+JOIN cost_groups g ON g.provider = w.provider AND g.cut = %(cut)s
+JOIN cost_days d ON d.group_id = g.group_id AND d.day >= w.since AND d.day < w.until
+GROUP BY 1, 2, 3, 4;
+
+-- name: unreconciled
+-- The source's own total minus the sum of our facts, over the parts that gave one: a part without
+-- control totals must not count against it.
+WITH control AS (
+    SELECT provider, month, currency, sum(billed) AS billed, sum(effective) AS effective
+    FROM cost_controls GROUP BY 1, 2, 3
+), ours AS (
+    SELECT g.provider, date_trunc('month', f.day)::date AS month, g.currency,
+           sum(f.billed) AS billed, sum(f.effective) AS effective
+    FROM cost_facts f
+    JOIN cost_series s USING (series_id)
+    JOIN cost_groups g USING (group_id)
+    WHERE f.part_id IN (SELECT part_id FROM cost_controls)
+      AND g.cut = %(cut)s
+      AND f.day >= (SELECT min(month) FROM unnest(%(months)s::date[]) AS x(month))
+    GROUP BY 1, 2, 3
+)
+SELECT w.provider, w.month, coalesce(c.currency, o.currency),
+       coalesce(c.billed, 0) - coalesce(o.billed, 0),
+       coalesce(c.effective, 0) - coalesce(o.effective, 0)
+FROM unnest(%(providers)s::text[], %(months)s::date[]) AS w(provider, month)
+JOIN (control c FULL JOIN ours o USING (provider, month, currency)) USING (provider, month);
+
+-- name: restated_totals
+SELECT provider, NULL, currency, sum(billed_moved), sum(effective_moved)
+FROM cost_restatements GROUP BY 1, 3;
+
+-- name: accounts
+SELECT provider, account_id, account_name, billing_account_id FROM cost_accounts ORDER BY 1, 2;
+
+-- name: rejected_rows
+SELECT source, reason, sum(rows)::bigint FROM cost_rejections GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- name: currency_rows
+SELECT a.source, g.currency, count(*)
+FROM cost_facts f
+JOIN cost_parts a USING (part_id)
+JOIN cost_series s USING (series_id)
+JOIN cost_groups g USING (group_id)
+WHERE g.currency <> ALL (%(known)s)
+GROUP BY 1, 2;
+
+-- name: stored_currencies
+SELECT DISTINCT currency FROM cost_groups;
+
+
+-- ---- Reading for people ------------------------------------------------------------------------
+
+-- name: stored_days
+SELECT min(day), max(day) FROM cost_account_days;
+
+-- name: stored_tags
+SELECT DISTINCT key FROM cost_series, jsonb_object_keys(tags) AS key ORDER BY 1;
+
+-- name: costs_by
+-- One array of dimension values a row, in the order of `keys`; `grain` adds the day or the month.
+WITH keyed AS MATERIALIZED (
+    SELECT s.series_id, g.currency, (
+        SELECT array_agg(
+            CASE k.key
+                WHEN 'provider' THEN g.provider
+                WHEN 'account' THEN g.account_id
+                WHEN 'service' THEN g.service
+                WHEN 'region' THEN s.region
+                WHEN 'charge_category' THEN g.charge_category
+                ELSE coalesce(s.tags ->> k.key, %(untagged)s)
+            END ORDER BY k.place)
+        FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS k(key, place)
+    ) AS key
+    FROM cost_series s JOIN cost_groups g USING (group_id)
+    WHERE g.cut = %(cut)s AND (%(currency)s::text IS NULL OR g.currency = %(currency)s)
+), summed AS (
+    SELECT series_id,
+           CASE %(grain)s WHEN 'day' THEN day WHEN 'month' THEN date_trunc('month', day)::date END
+               AS period,
+           sum(billed) AS billed, sum(effective) AS effective
+    FROM cost_facts
+    WHERE day >= %(since)s AND day < %(until)s
+    GROUP BY 1, 2
+)
+SELECT coalesce(k.key, '{}'), f.period, k.currency, sum(f.billed), sum(f.effective)
+FROM summed f JOIN keyed k USING (series_id)
+GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;

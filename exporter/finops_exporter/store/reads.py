@@ -1,0 +1,197 @@
+"""Reading stored costs: one consistent view for the snapshot, and sums for people.
+
+Amounts come as a pair (billed, effective) of exact Decimals in the currency they were billed in.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from finops_exporter.model import FULL_CUT, UNTAGGED, Account, Window
+from finops_exporter.store.database import Connection, Database, rows, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date, datetime
+    from decimal import Decimal
+
+Grain: TypeAlias = Literal["none", "month", "day"]
+
+
+class Cost(NamedTuple):
+    """A sum over facts: its provider, when (month, day offset or label), dimensions and amounts."""
+
+    provider: str
+    when: Any
+    dimensions: tuple[str, ...]
+    currency: str
+    billed: Decimal
+    effective: Decimal
+
+
+class Coverage(NamedTuple):
+    """The instant (UTC) up to which the usage of `provider` reaches in `source`."""
+
+    source: str
+    provider: str
+    covered_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CostSum:
+    """One group of `costs_by`: its key in the order asked for, its period, and its amounts."""
+
+    key: tuple[str, ...]
+    period: date | None
+    currency: str
+    billed: Decimal
+    effective: Decimal
+
+
+class SnapshotReader:
+    """Named reads inside one repeatable-read transaction: all of them see the same state."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def generation(self) -> int:
+        """The number of the state that is seen here."""
+        return int(value(self._connection, "generation"))
+
+    def coverage(self) -> list[Coverage]:
+        """How far each source reaches, per provider."""
+        return [Coverage(*row) for row in rows(self._connection, "coverage")]
+
+    def oldest_days(self) -> dict[str, date]:
+        """First stored day of each provider."""
+        return dict(rows(self._connection, "oldest_days"))
+
+    def monthly(self, months: Sequence[tuple[str, date]]) -> list[Cost]:
+        """Sums by (account, region, service) of the given (provider, month) pairs."""
+        return self._costs("monthly_costs", 3, _months(months))
+
+    def by_category(self, months: Sequence[tuple[str, date]]) -> list[Cost]:
+        """Sums by (charge category,)."""
+        return self._costs("category_costs", 1, _months(months))
+
+    def allocated(self, months: Sequence[tuple[str, date]], tags: Sequence[str]) -> list[Cost]:
+        """Sums by (tag, value); each tag's values add up to the whole."""
+        parameters = _months(months) | {"tags": list(tags), "untagged": UNTAGGED}
+        return self._costs("allocated_costs", 2, parameters)
+
+    def daily(self, days: Sequence[tuple[str, date, int]]) -> list[Cost]:
+        """Sums by (account, region, service) of the given (provider, day, offset) triples."""
+        return self._costs("daily_costs", 3, _days(days))
+
+    def usage_daily(self, days: Sequence[tuple[str, date, int]]) -> list[Cost]:
+        """The same by (account, service), charge category Usage only."""
+        return self._costs("usage_costs", 2, _days(days))
+
+    def by_account(self, spans: Sequence[tuple[str, str, Window]]) -> list[Cost]:
+        """Sums by (account,) of the given (provider, label, window) triples."""
+        return self._costs(
+            "account_costs_between",
+            1,
+            {
+                "providers": [provider for provider, _, _ in spans],
+                "labels": [label for _, label, _ in spans],
+                "since": [window.since for _, _, window in spans],
+                "until": [window.until for _, _, window in spans],
+            },
+        )
+
+    def unreconciled(self, months: Sequence[tuple[str, date]]) -> list[Cost]:
+        """The sources' own totals minus the sum of our facts, where a source gives a total."""
+        return self._costs("unreconciled", 0, _months(months))
+
+    def restated(self) -> list[Cost]:
+        """Absolute amounts by which complete, stored days changed, since the store exists."""
+        return self._costs("restated_totals", 0, {})
+
+    def accounts(self) -> list[Account]:
+        """The accounts and what their sources call them."""
+        return [Account(*row) for row in rows(self._connection, "accounts")]
+
+    def rejected_rows(self) -> list[tuple[str, str, int]]:
+        """(source, reason, rows) of what the newest runs left out."""
+        return [(row[0], row[1], row[2]) for row in rows(self._connection, "rejected_rows")]
+
+    def currencies(self) -> set[str]:
+        """Every currency that was ever stored."""
+        return {row[0] for row in rows(self._connection, "stored_currencies")}
+
+    def rows_in_other_currencies(self, known: Sequence[str]) -> list[tuple[str, str, int]]:
+        """(source, currency, facts) of facts in a currency that is not among `known`."""
+        found = rows(self._connection, "currency_rows", {"known": list(known)})
+        return [(row[0], row[1], row[2]) for row in found]
+
+    def _costs(self, name: str, dimensions: int, parameters: dict[str, Any]) -> list[Cost]:
+        found = rows(self._connection, name, parameters | {"cut": FULL_CUT})
+        return [
+            Cost(row[0], row[1], tuple(row[2 : 2 + dimensions]), *row[2 + dimensions :])
+            for row in found
+        ]
+
+
+@contextmanager
+def snapshot_reader(database: Database) -> Iterator[SnapshotReader]:
+    """A reader whose every statement sees the same state of the store."""
+    with database.connection() as connection, connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield SnapshotReader(connection)
+
+
+def generation(database: Database) -> int:
+    """The number of the newest state; a small read, meant to be asked often."""
+    with database.connection() as connection:
+        return int(value(connection, "generation"))
+
+
+def stored_window(database: Database) -> Window | None:
+    """From the first stored day through the last; None when nothing is stored."""
+    with database.connection() as connection:
+        ((first, last),) = rows(connection, "stored_days")
+    return None if first is None else Window.inclusive(first, last)
+
+
+def costs_by(
+    database: Database,
+    keys: Sequence[str],
+    window: Window,
+    *,
+    grain: Grain = "none",
+    currency: str | None = None,
+) -> list[CostSum]:
+    """Sums of `window` by the given dimensions (provider, account, ..., or a tag's name).
+
+    Sorted by key, then period; one group per currency.
+    """
+    parameters: Mapping[str, object] = {
+        "keys": list(keys),
+        "since": window.since,
+        "until": window.until,
+        "grain": grain,
+        "currency": currency,
+        "untagged": UNTAGGED,
+        "cut": FULL_CUT,
+    }
+    with database.connection() as connection:
+        found = rows(connection, "costs_by", parameters)
+    return [CostSum(tuple(row[0]), *row[1:]) for row in found]
+
+
+def _months(months: Sequence[tuple[str, date]]) -> dict[str, Any]:
+    return {
+        "providers": [provider for provider, _ in months],
+        "months": [month for _, month in months],
+    }
+
+
+def _days(days: Sequence[tuple[str, date, int]]) -> dict[str, Any]:
+    return {
+        "providers": [provider for provider, _, _ in days],
+        "days": [day for _, day, _ in days],
+        "offsets": [offset for _, _, offset in days],
+    }

@@ -1,0 +1,106 @@
+"""What each source did and when: one row of source_runs a run, under the source's own lock."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from finops_exporter.store.database import LOCK_SPACE, Connection, rows, run, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from finops_exporter.model import Rejected, Window
+
+Outcome: TypeAlias = Literal["succeeded", "partial", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended: counts of what it read, left out and asked for."""
+
+    outcome: Outcome
+    parts: int = 0
+    rows: int = 0
+    rejected_rows: int = 0
+    requests: int = 0
+    estimated_cost_usd: Decimal = Decimal(0)
+    error: str | None = None
+
+
+@contextmanager
+def source_lock(connection: Connection, source: str) -> Iterator[bool]:
+    """Hold the right to collect `source` on this connection; False when another process does."""
+    key = {"space": LOCK_SPACE, "source": source}
+    if not value(connection, "try_lock_source", key):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        if not connection.broken:
+            run(connection, "unlock_source", key)
+
+
+def start(connection: Connection, source: str, window: Window | None, now: datetime) -> int:
+    """Open a run and return its id; a run of a process that died is marked killed."""
+    with connection.transaction():
+        run(connection, "mark_killed_runs", {"source": source, "now": now})
+        return int(
+            value(
+                connection,
+                "start_run",
+                {
+                    "source": source,
+                    "now": now,
+                    "since": window.since if window else None,
+                    "last": window.last if window else None,
+                },
+            )
+        )
+
+
+def finish(connection: Connection, run_id: int, result: RunResult, now: datetime) -> None:
+    """Close a run; call it in the transaction that changes the facts where there is one."""
+    run(
+        connection,
+        "finish_run",
+        {
+            "run_id": run_id,
+            "now": now,
+            "parts": result.parts,
+            "rows": result.rows,
+            "rejected_rows": result.rejected_rows,
+            "requests": result.requests,
+            "estimated_cost_usd": result.estimated_cost_usd,
+            "outcome": result.outcome,
+            "error": result.error,
+        },
+    )
+
+
+def replace_rejections(connection: Connection, source: str, rejected: Sequence[Rejected]) -> None:
+    """Keep only what the newest run left out."""
+    run(connection, "clear_rejections", {"source": source})
+    for one in rejected:
+        run(
+            connection,
+            "add_rejection",
+            {
+                "source": source,
+                "part": one.part,
+                "reason": one.reason,
+                "row": one.row,
+                "column": one.column,
+                "message": one.message,
+                "rows": one.rows,
+            },
+        )
+
+
+def fingerprints(connection: Connection, source: str) -> dict[str, str]:
+    """Fingerprint of each stored part of `source`."""
+    return dict(rows(connection, "fingerprints", {"source": source}))
