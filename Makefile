@@ -17,7 +17,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint unit integration test-timescale bench clean tools
+.PHONY: help docs run test check lint unit integration test-timescale bench clean tools
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -66,3 +66,6 @@ bench: .venv/.dev-stamp ## measure against baselines in the same run
 
 clean: ## remove what was built here (not the demo's data)
 	rm -rf .venv .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+docs: .venv/.dev-stamp ## write the generated pages of docs/
+	@$(BIN)/python -c 'from finops_exporter.exposition.catalogue import as_markdown; print(as_markdown(), end="")' > docs/metrics.md

@@ -41,11 +41,12 @@ NAMED_REJECTIONS = 5
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A configured collector and when it runs."""
+    """A configured collector, when it runs, and how long after midnight a day is complete."""
 
     collector: Collector
     interval: timedelta
     timeout: timedelta
+    lag: timedelta
 
     @property
     def name(self) -> str:

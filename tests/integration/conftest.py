@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
 from finops_exporter.store.database import Database
 from finops_exporter.store.embedded import ROOT_HOME, EmbeddedPostgres
 from finops_exporter.store.migrate import migrate
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from shared import ROOT
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def admin(server_url: str) -> Iterator[psycopg.Connection]:
 def create_database(
     admin: psycopg.Connection, server_url: str
 ) -> Iterator[Callable[[str | None], str]]:
-    """Make a database (from a template, if named) and return its URL; all are dropped at the end."""
+    """Make a database (from a template, if named) and return its URL; dropped at the end."""
     made: list[str] = []
 
     def create(template: str | None) -> str:
@@ -64,28 +65,20 @@ def create_database(
 
 
 @pytest.fixture(scope="session")
-def template(create_database: Callable[[str | None], str]) -> str | None:
-    """The name of a migrated database; None where copying one is not possible."""
+def template(create_database: Callable[[str | None], str]) -> str:
+    """The name of a migrated database that nobody is connected to."""
     url = create_database(None)
     database = Database(url)
     database.open()
     migrate(database)
     database.close()
-    if os.environ.get("FINOPS_TEST_TIMESCALE"):
-        return None  # its background workers stay connected to every database that has it
     return str(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
 
 
 @pytest.fixture
-def database_url(create_database: Callable[[str | None], str], template: str | None) -> str:
+def database_url(create_database: Callable[[str | None], str], template: str) -> str:
     """The URL of a fresh, migrated database."""
-    url = create_database(template)
-    if template is None:
-        database = Database(url)
-        database.open()
-        migrate(database)
-        database.close()
-    return url
+    return create_database(template)
 
 
 @pytest.fixture

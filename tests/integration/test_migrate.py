@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+
 from finops_exporter.errors import StoreError
 from finops_exporter.store.database import Database, rows, value
 from finops_exporter.store.migrate import Migration, migrate, migrations, pending

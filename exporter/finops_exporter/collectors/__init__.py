@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from finops_exporter.errors import ConfigError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import timedelta
 
     from finops_exporter.model import Item, Plan, Window
 
@@ -40,13 +39,17 @@ class Ask(Protocol):
 class Options(BaseModel):
     """Base of every collector's own options."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Collector(Protocol):
-    """Plans and yields what a source says; raises CollectError when it cannot be read at all."""
+    """Plans and yields what a source says; raises CollectError when it cannot be read at all.
+
+    `default_lag` is how long after midnight (UTC) a day counts as complete, unless configured.
+    """
 
     Config: ClassVar[type[Options]]
+    default_lag: ClassVar[timedelta]
     name: str
 
     def __init__(self, name: str, options: Any, tags: Mapping[str, Sequence[str]]) -> None:
@@ -60,9 +63,13 @@ class Collector(Protocol):
         """Read exactly the parts of `plan`; see model.Item for the order of what comes."""
         ...
 
+    def cancel(self) -> None:
+        """End a `collect` under way with CollectError; called from another thread at shutdown."""
+        ...
+
 
 def collector_class(type_name: str) -> type[Collector]:
-    """The class behind a source type; raises ConfigError naming the known ones."""
+    """The class behind a source type; raises LookupError with the known ones in a sentence."""
     if target := BUILT_IN.get(type_name):
         module, _, attribute = target.partition(":")
         found: type[Collector] = getattr(import_module(module), attribute)
@@ -72,4 +79,4 @@ def collector_class(type_name: str) -> type[Collector]:
         loaded: type[Collector] = point.load()
         return loaded
     known = ", ".join(sorted({*BUILT_IN, *plugins}))
-    raise ConfigError(f"unknown source type {type_name!r}; known are: {known}")
+    raise LookupError(f"must be one of {known}, not {type_name!r}")

@@ -1,0 +1,435 @@
+"""The commands: parse, call, print; what they do lies in app and below."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from finops_exporter import __version__, app, cost_query, logs
+from finops_exporter.config import Config, default, load
+from finops_exporter.errors import ConfigError, FinopsError, UsageError
+from finops_exporter.model import Window, money_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
+
+    from finops_exporter.model import Progress as Step
+    from finops_exporter.scheduler import Report
+
+PARTIAL = 3
+"""Exit code: done, but something was left out."""
+
+EXIT_CODES = """
+Exit codes: 0 done · 1 failed · 2 wrong usage or configuration · 3 done, but something was left
+out (rejected files) · 130 or 143 ended by a signal.
+"""
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+class Commands(click.Group):
+    """Prints our own errors as one sentence and turns them into exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except FinopsError as error:
+            click.echo(f"finops-exporter: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except BrokenPipeError:
+            # The reader of our output went away (`| head`): nothing to say, nobody to say it to.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(1)
+
+
+def config_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Every command's --config; the command gets the loaded configuration as `config`."""
+
+    def read(_ctx: click.Context, _option: click.Parameter, path: Path | None) -> Config:
+        return load(path, os.environ) if path else default(os.environ)
+
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar="FINOPS_CONFIG",
+        callback=read,
+        help="The configuration file (or $FINOPS_CONFIG); without one, the defaults hold.",
+    )(function)
+
+
+@click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"max_content_width": 100})
+@click.version_option(__version__, prog_name="finops-exporter")
+def main() -> None:
+    """Cloud billing as Prometheus metrics: exact, dated, and free to scrape."""
+
+
+@main.command()
+@config_option
+@click.option(
+    "--web.listen-address", "listen", metavar="HOST:PORT", help="Overrides server.listen."
+)
+def serve(config: Config, listen: str | None) -> None:
+    """Collect on schedule and serve /metrics, until SIGTERM or Ctrl-C.
+
+    \b
+    Example:
+      finops-exporter serve --config config.yaml
+    """
+    logs.configure()
+    if listen:
+        config = app.listening_on(config, listen)
+    app.serve(config, os.environ)
+
+
+@main.command()
+@config_option
+@click.option("--once", is_flag=True, help="Run each source once and exit.")
+@click.option(
+    "--source", "names", multiple=True, metavar="NAME", help="Only this source; repeatable."
+)
+@click.option("--since", type=DAY, help="First day (UTC) to read again.")
+@click.option("--until", type=DAY, help="Last day (UTC) to read again, inclusive.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print what would be read and asked for; change nothing."
+)
+def collect(
+    config: Config,
+    *,
+    once: bool,
+    names: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    dry_run: bool,
+) -> None:
+    """Read the sources into the database: once, or on schedule without serving.
+
+    A run that is ended half-way changes nothing that is stored. --since and --until (both, with
+    --once or --dry-run) read those days again from every file.
+
+    \b
+    Examples:
+      finops-exporter collect --once --config config.yaml
+      finops-exporter collect --dry-run --source aws-bill
+      finops-exporter collect --once --since 2026-10-01 --until 2026-10-31
+    """
+    window = _window(since, until)
+    if window and not (once or dry_run):
+        raise UsageError("--since and --until need --once (or --dry-run)")
+    if not config.collectors:
+        raise ConfigError("no source is configured; see docs/configuration.md for a first one")
+    with _ended_by_signals():
+        if dry_run:
+            _print_plans(config, names, window)
+        elif once:
+            _collect_once(config, names, window)
+    if not (once or dry_run):
+        logs.configure()
+        app.collect_on_schedule(config, os.environ, names)
+
+
+@main.command("check-config")
+@config_option
+def check_config(config: Config) -> None:
+    """Check the configuration and every source's options; list the files that sources would read.
+
+    Asks no database and no cloud.
+
+    \b
+    Example:
+      finops-exporter check-config --config config.yaml
+    """
+    found = app.sources(config)
+    for warning in config.warnings():
+        click.echo(f"warning: {warning}")
+    unreadable = 0
+    for source in found:
+        plan = source.collector.plan(None)
+        unreadable += len(plan.unreadable)
+        size = sum(part.size_bytes for part in plan.parts)
+        click.echo(f"{source.name}: {len(plan.parts)} parts, {_size(size)}")
+        for one in plan.unreadable:
+            click.echo(f"{source.name}: {one}")
+    if unreadable:
+        sys.exit(PARTIAL)
+    click.echo(f"ok: {len(found)} sources")
+
+
+@main.command("migrate")
+@config_option
+@click.option("--dry-run", is_flag=True, help="Print what would be applied; change nothing.")
+def migrate_command(config: Config, *, dry_run: bool) -> None:
+    """Bring the database's schema up to date (serve and collect do so themselves).
+
+    \b
+    Example:
+      DATABASE_URL=postgresql://finops@db/finops finops-exporter migrate --dry-run
+    """
+    logs.configure(quiet=True)
+    with app.database_of(config, os.environ) as database:
+        names = app.migrate_store(database, dry_run=dry_run)
+    verb = "would apply" if dry_run else "applied"
+    for name in names:
+        click.echo(f"{verb} {name}")
+    if not names:
+        click.echo("the schema is up to date")
+
+
+@main.command()
+@config_option
+@click.option(
+    "--by",
+    default="provider",
+    show_default=True,
+    metavar="KEY,...",
+    help=(
+        "Keys: provider, account, service, region, charge_category, month, day, any configured tag."
+    ),
+)
+@click.option("--since", type=DAY, help="First day (UTC); default: the first one stored.")
+@click.option("--until", type=DAY, help="Last day (UTC), inclusive; default: the last one stored.")
+@click.option("--currency", metavar="CODE", help="Only what was billed in this currency.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+)
+def costs(
+    config: Config,
+    *,
+    by: str,
+    since: datetime | None,
+    until: datetime | None,
+    currency: str | None,
+    form: str,
+) -> None:
+    """Print stored costs, exact to the last digit, as they were billed.
+
+    \b
+    Examples:
+      finops-exporter costs --by provider,month
+      finops-exporter costs --by team --since 2026-11-01 --until 2026-11-20 --format json
+      finops-exporter costs --by service,region,day --format csv > costs.csv
+    """
+    logs.configure(quiet=True)
+    keys = cost_query.parse_keys(by, config.tags)
+    with app.store_of(config, os.environ) as database:
+        table = cost_query.query(
+            database, keys, since=_day(since), until=_day(until), currency=currency
+        )
+    if form == "json":
+        click.echo(cost_query.as_json(table))
+    elif form == "csv":
+        click.echo(cost_query.as_csv(table), nl=False)
+    else:
+        _print_costs(table)
+
+
+@main.command()
+@config_option
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=("Where the demo's bills, configuration and database go; default: below the data folder."),
+)
+@click.option("--serve", "and_serve", is_flag=True, help="Serve /metrics afterwards.")
+@click.option(
+    "--web.listen-address",
+    "listen",
+    default="127.0.0.1:9836",
+    show_default=True,
+    metavar="HOST:PORT",
+)
+def demo(config: Config, folder: Path | None, listen: str, *, and_serve: bool) -> None:
+    """Make 14 months of billing of an invented company, and collect it as any FOCUS files.
+
+    It has a database of its own; yours (and $DATABASE_URL) is not touched.
+
+    \b
+    Examples:
+      finops-exporter demo --serve
+      finops-exporter demo --folder /tmp/finops-demo
+    """
+    del config  # the demo writes its own; the option is there because every command has it
+    with _ended_by_signals(), _progress() as progress:
+        made = app.make_demo(folder, listen, os.environ, progress)
+    for report in made.reports:
+        _print_report(report)
+    _exit_for(made.reports)
+    command = f"finops-exporter {{}} --config {made.config_file}"
+    if not and_serve:
+        click.echo(f"\nNow: {command.format('serve')}")
+        return
+    logs.configure(quiet=True)
+    app.serve(made.config, os.environ, started=lambda url: _welcome(url, command))
+
+
+@main.command()
+@config_option
+def version(config: Config) -> None:
+    """Print the versions of the exporter, of Python and of the platform."""
+    del config  # every command takes the option
+    click.echo(
+        f"finops-exporter {__version__} (Python {platform.python_version()}, {platform.platform()})"
+    )
+
+
+def _collect_once(config: Config, names: Sequence[str], window: Window | None) -> None:
+    selected = app.chosen(config, names)
+    with app.store_of(config, os.environ) as database, _progress() as progress:
+        reports = app.collect_once(database, selected, window, progress)
+    for report in reports:
+        _print_report(report)
+    _exit_for(reports)
+
+
+def _print_plans(config: Config, names: Sequence[str], window: Window | None) -> None:
+    logs.configure(quiet=True)
+    selected = app.chosen(config, names)
+    with app.store_of(config, os.environ) as database:
+        plans = app.plans(database, selected, window)
+    for one in plans:
+        plan = one.plan
+        size = _size(sum(part.size_bytes for part in plan.parts))
+        click.echo(
+            f"{one.source}: would read {len(plan.parts)} parts ({size}), {one.unchanged} kept; "
+            f"withdraw {len(one.withdrawn)}; {plan.requests} paid requests, "
+            f"${money_text(plan.cost_usd)}"
+        )
+        for part in plan.parts:
+            click.echo(f"  read {part.key} ({_size(part.size_bytes)})")
+        for key in one.withdrawn:
+            click.echo(f"  withdraw {key}: the source has it no longer")
+        for rejected in plan.unreadable:
+            click.echo(f"  cannot read {rejected}")
+
+
+def _print_report(report: Report) -> None:
+    click.echo(
+        f"{report.source}: {report.outcome}; {report.parts} parts read, {report.unchanged} "
+        f"unchanged, {report.withdrawn} withdrawn; {report.facts_written} facts written, "
+        f"{report.facts_removed} removed; {report.restated_days} account-days restated"
+    )
+    for rejected in report.rejected:
+        click.echo(f"{report.source}: left out {rejected}", err=True)
+    if report.error and not report.rejected:
+        click.echo(f"{report.source}: {report.error}", err=True)
+
+
+def _exit_for(reports: Sequence[Report]) -> None:
+    outcomes = {report.outcome for report in reports}
+    if "failed" in outcomes:
+        sys.exit(1)
+    if outcomes & {"partial", "skipped"}:
+        sys.exit(PARTIAL)
+
+
+def _print_costs(table: cost_query.CostTable) -> None:
+    shown = Table(
+        title=f"{table.window.since} to {table.window.last} (UTC), {table.currency}",
+        title_justify="left",
+        show_footer=True,
+    )
+    for index, key in enumerate(table.keys):
+        shown.add_column(key, footer="" if index else "total")
+    shown.add_column("billed", money_text(table.billed), justify="right")
+    shown.add_column("effective", money_text(table.effective), justify="right")
+    groups = table.groups
+    if not {"month", "day"} & set(table.keys):
+        groups = tuple(sorted(groups, key=lambda group: group.billed, reverse=True))
+    for group in groups:
+        shown.add_row(*group.values, money_text(group.billed), money_text(group.effective))
+    Console().print(shown)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, Step], None]]:
+    """Bars on a terminal; elsewhere nothing, because the log says it."""
+    on_terminal = sys.stderr.isatty()
+    logs.configure(quiet=on_terminal)
+    if not on_terminal:
+        yield lambda _source, _step: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(source: str, step: Step) -> None:
+            task = tasks.get(source)
+            if task is None:
+                task = tasks[source] = bars.add_task(source, total=step.total)
+            name = Path(step.part).name
+            bars.update(task, description=f"{source} {name}", completed=step.done, total=step.total)
+
+        yield show
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Leave through the `finally` blocks, so that no server and no child process stays behind."""
+
+    def leave(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _welcome(url: str, command: str) -> None:
+    click.echo(f"""
+The demo is running (Ctrl-C ends it):
+  {url}/          what is stored, and through which day
+  {url}/metrics   what Prometheus scrapes
+
+Three things to try in another terminal:
+  {command.format("costs")} --by provider,month
+  {command.format("costs")} --by team --format json
+  curl -s {url}/metrics | grep day_offset
+""")
+
+
+def _window(since: datetime | None, until: datetime | None) -> Window | None:
+    first, last = _day(since), _day(until)
+    if first is None and last is None:
+        return None
+    if first is None or last is None:
+        raise UsageError("--since and --until are given together")
+    if first > last:
+        raise UsageError(f"--since {first} is after --until {last}")
+    return Window.inclusive(first, last)
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment.replace(tzinfo=UTC).date() if moment else None
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:  # noqa: PLR2004 -- SI prefixes
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

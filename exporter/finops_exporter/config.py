@@ -1,0 +1,348 @@
+"""The configuration: one YAML file becomes one frozen value, or an error that names every mistake.
+
+A source's own options stay raw here, so that nothing below the composition root knows the sources;
+`options_of` turns them into the source's own model later, with the same kind of errors.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SkipValidation,
+    model_validator,
+)
+
+from finops_exporter import yaml_source
+from finops_exporter.explain import Place, validated, without_empty
+from finops_exporter.model import Basis
+from finops_exporter.yaml_source import Document, Hidden, KeyPath, Problem, Whole, key_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+M = TypeVar("M", bound=BaseModel)
+
+QUERY_KEYS = frozenset(
+    ("provider", "account", "service", "region", "charge_category", "month", "day", "currency")
+)
+"""What queries call the dimensions of a cost; no tag may take such a name."""
+
+_DURATION = re.compile(
+    "(?:([0-9]{1,5})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?|([0-9]{1,6})"
+)
+_LISTEN = re.compile(r"(?:\[(?P<v6>[^]]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    text = value.text if isinstance(value, Whole) else value
+    if not isinstance(text, str) or not (found := _DURATION.fullmatch(text)) or not text:
+        raise ValueError("must be a duration such as 90s, 15m, 1h30m or 1d")
+    days, hours, minutes, seconds, bare = (int(part or 0) for part in found.groups())
+    if bare:
+        raise ValueError("must have a unit, such as 90s, 15m, 6h or 1d")
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _a_second(duration: timedelta) -> timedelta:
+    if duration < timedelta(seconds=1):
+        raise ValueError("must be at least 1s")
+    return duration
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, bool):  # pydantic would take true for 1
+        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic wants a ValueError
+    return value
+
+
+def _listen(value: object) -> object:
+    found = _LISTEN.fullmatch(value) if isinstance(value, str) else None
+    if found is None or int(found["port"]) > 65535:  # noqa: PLR2004 - the highest port there is
+        raise ValueError("must be host:port, such as 0.0.0.0:9836 or [::]:9836")
+    if found["v6"]:
+        try:
+            ipaddress.IPv6Address(found["v6"])
+        except ValueError:
+            raise ValueError("must have an IPv6 address between its brackets") from None
+    return value
+
+
+def _database_url(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("must start with postgresql:// or postgres://")
+    return url
+
+
+def _looks_like(pattern: str, sentence: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(sentence)
+        return text
+
+    return AfterValidator(check)
+
+
+def _free(tag: str) -> str:
+    if tag in QUERY_KEYS:
+        raise ValueError("is a name that queries use already; choose another for this tag")
+    return tag
+
+
+def _some(keys: tuple[str, ...]) -> tuple[str, ...]:
+    if not keys:
+        raise ValueError("needs a tag key at least")
+    return keys
+
+
+def _day(value: object) -> object:
+    # Pydantic would take a number for seconds since 1970.
+    if isinstance(value, date):
+        return value
+    if not isinstance(value, str) or not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("must be a day such as 2026-01-31")
+    return value
+
+
+def _account_id(value: object) -> object:
+    return value.text if isinstance(value, Whole) else value
+
+
+def _tag_keys(value: object) -> object:
+    """`team:` is short for `team: [team]`, and `team: squad` for `team: [squad]`."""
+    if not isinstance(value, dict):
+        return value
+    short = {name: name if keys is None else keys for name, keys in value.items()}
+    return {name: [keys] if isinstance(keys, str) else keys for name, keys in short.items()}
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Positive = Annotated[Duration, AfterValidator(_a_second)]
+Count = Annotated[int, BeforeValidator(_whole)]
+Name = Annotated[
+    str, _looks_like("[a-z0-9_-]+", "must consist of lower-case letters, digits, _ and -")
+]
+Text = Annotated[str, Field(min_length=1)]
+Currency = Annotated[str, _looks_like("[A-Z]{3}", "must be three capital letters such as EUR")]
+TagName = Annotated[
+    str,
+    _looks_like("[a-z][a-z0-9_]*", "must be lower-case letters, digits and _, a letter first"),
+    AfterValidator(_free),
+]
+Day = Annotated[date, BeforeValidator(_day)]
+TagKeys = Annotated[tuple[Text, ...], AfterValidator(_some)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, without unknown keys; its repr shows no value."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_default(cls, data: Any) -> Any:
+        """A key that is written down without a value means its default."""
+        return without_empty(cls, data) if isinstance(data, dict) else data
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Names only: any value may come from `!env` or `!file`."""
+        for name in sorted(self.model_fields_set):
+            yield None, name
+
+
+class Server(Section):
+    """Where the metrics are served, and how often the store is asked whether it changed."""
+
+    listen: Annotated[str, BeforeValidator(_listen)] = "0.0.0.0:9836"
+    refresh: Positive = timedelta(seconds=10)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host (an IPv6 address without its brackets) and port (0: any free one)."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class Database(Section):
+    """The PostgreSQL server at `url`, or else an embedded one with its files in `data_dir`."""
+
+    url: Annotated[SecretStr, AfterValidator(_database_url)] | None = None
+    data_dir: Path | None = None
+    pool_size: Count = Field(default=4, ge=2, le=64)
+
+
+class Rate(Section):
+    """From this day (UTC) on, one unit of the currency is worth `usd` US dollars."""
+
+    since: Day = Field(alias="from")
+    usd: Decimal = Field(gt=0, max_digits=30)
+
+
+class Billing(Section):
+    """How costs are counted."""
+
+    basis: Basis = "billed"
+    period_hold_days: Count = Field(default=5, ge=0, le=28)
+    rates: dict[Currency, tuple[Rate, ...]] = Field(default_factory=dict)
+
+    def rate(self, currency: str, on: date) -> Decimal | None:
+        """How many USD one unit of `currency` is worth on the day `on`; None: not known."""
+        if currency == "USD":
+            return Decimal(1)
+        known = [rate for rate in self.rates.get(currency, ()) if rate.since <= on]
+        return max(known, key=lambda rate: rate.since).usd if known else None
+
+
+class AccountConfig(Section):
+    """What people call an account, and who answers for it."""
+
+    provider: Name
+    id: Annotated[Text, BeforeValidator(_account_id)]
+    name: Text | None = None
+    owner: Text | None = None
+
+
+class CollectorConfig(Section):
+    """One source: what all have in common, and its own options, raw; see `options_of`."""
+
+    type: Name
+    name: Name = Field(default_factory=lambda data: data["type"])
+    interval: Positive = timedelta(hours=6)
+    timeout: Positive = timedelta(hours=1)
+    lag: Duration | None = None
+    options: SkipValidation[Mapping[str, object]] = Field(default_factory=dict)
+    place: SkipValidation[Place] = Field(default=Place(Document("configuration")), exclude=True)
+
+
+COMMON_KEYS = tuple(
+    name for name in CollectorConfig.model_fields if name not in ("options", "place")
+)
+"""The keys that every source has; all others are its own options."""
+
+
+class Config(Section):
+    """The whole file."""
+
+    server: Server = Server()
+    database: Database = Database()
+    billing: Billing = Billing()
+    tags: Annotated[dict[TagName, TagKeys], BeforeValidator(_tag_keys)] = Field(
+        default_factory=lambda: {
+            "team": ("team",),
+            "project": ("project",),
+            "environment": ("environment", "env"),
+        }
+    )
+    accounts: tuple[AccountConfig, ...] = ()
+    collectors: tuple[CollectorConfig, ...] = ()
+
+    def warnings(self) -> list[str]:
+        """What is allowed but hardly meant, a sentence each."""
+        found = []
+        if not self.collectors:
+            found.append("collectors: none is configured, so no cost will be read")
+        found += [
+            f"collectors[{index}]: timeout is longer than interval, so runs may be skipped"
+            for index, collector in enumerate(self.collectors)
+            if collector.timeout > collector.interval
+        ]
+        if "USD" in self.billing.rates:
+            found.append("billing.rates.USD: has no effect, a US dollar is always worth 1")
+        if self.database.url and self.database.data_dir:
+            found.append("database.data_dir: has no effect, because a database URL is given")
+        return found
+
+
+def load(path: Path, env: Mapping[str, str]) -> Config:
+    """The configuration in the file `path`; `env` are the environment variables.
+
+    Raises ConfigError with all problems of the file, one a line.
+    """
+    return _config(yaml_source.read(path, env), env)
+
+
+def default(env: Mapping[str, str]) -> Config:
+    """The configuration without a file: every default, no collectors. Raises ConfigError."""
+    return _config(Document("default configuration"), env)
+
+
+def options_of(collector: CollectorConfig, model: type[M]) -> M:
+    """The collector's own options as its own model; raises ConfigError like `load`."""
+    raw = without_empty(model, collector.options)
+    return validated(model, raw, collector.place, also=COMMON_KEYS)
+
+
+def _config(document: Document, env: Mapping[str, str]) -> Config:
+    raw: dict[str, Any] = dict(document.value)
+    problems = [*document.problems, *_repeated(raw)]
+    database = raw.get("database") or {}
+    if isinstance(database, dict) and (url := env.get("DATABASE_URL")):
+        raw["database"] = database | {"url": Hidden(url, "environment variable DATABASE_URL")}
+        problems = [problem for problem in problems if problem.path != ("database", "url")]
+    if isinstance(raw.get("collectors"), list):
+        raw["collectors"] = [
+            _split(item, Place(document, ("collectors", index)))
+            for index, item in enumerate(raw["collectors"])
+        ]
+    return validated(Config, raw, Place(document), problems=problems)
+
+
+def _split(item: object, place: Place) -> object:
+    """A collector's common keys, with its own ones set apart."""
+    if not isinstance(item, dict):
+        return item
+    common = {key: value for key, value in item.items() if key in COMMON_KEYS}
+    own = {key: value for key, value in item.items() if key not in COMMON_KEYS}
+    return common | {"options": own, "place": place}
+
+
+def _repeated(raw: Mapping[str, Any]) -> Iterator[Problem]:
+    """What may be given once only. Looks at raw values: another mistake must not hide these."""
+    first: dict[object, KeyPath] = {}
+    for path, identity, what in _identities(raw):
+        if earlier := first.get(identity):
+            yield Problem(path, f"{what} as {key_text(earlier)}")
+        else:
+            first[identity] = path
+
+
+def _identities(raw: Mapping[str, Any]) -> Iterator[tuple[KeyPath, object, str]]:
+    """Where something stands, what it must not have in common with another, and the complaint."""
+    for index, item in _mappings(raw.get("collectors")):
+        key = "name" if item.get("name") else "type"
+        if isinstance(name := item.get(key), str):
+            path = ("collectors", index, key)
+            yield path, ("collector", name), "gives the collector the same name"
+    for index, item in _mappings(raw.get("accounts")):
+        provider, account = item.get("provider"), _account_id(item.get("id"))
+        if isinstance(provider, str) and isinstance(account, str):
+            yield ("accounts", index), ("account", provider, account), "is the same account"
+    billing = raw.get("billing")
+    rates = billing.get("rates") if isinstance(billing, dict) else None
+    for currency, entries in rates.items() if isinstance(rates, dict) else ():
+        for index, item in _mappings(entries):
+            if isinstance(day := item.get("from"), str):
+                place = ("billing", "rates", currency, index, "from")
+                yield place, ("rate", currency, day), "is the same day"
+
+
+def _mappings(value: object) -> Iterator[tuple[int, dict[str, Any]]]:
+    for index, item in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(item, dict):
+            yield index, item

@@ -1,0 +1,69 @@
+"""Swaps rows into a store as the kernel does, without a collector."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from finops_exporter.model import Complete, CostRow
+from finops_exporter.store import runs
+from finops_exporter.store.costs import Changes, Declared, staging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from finops_exporter.model import Account, ControlTotal, Rejected, Window
+    from finops_exporter.store.database import Database
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+def cost(day: str, billed: str, *, effective: str | None = None, **others: Any) -> CostRow:
+    """A row with plain defaults; amounts as decimal text."""
+    fields: dict[str, Any] = {
+        "provider": "aws",
+        "account_id": "111",
+        "service": "S3",
+        "region": "us-east-1",
+        "charge_category": "Usage",
+        "currency": "USD",
+    }
+    return CostRow(
+        day=date.fromisoformat(day),
+        billed=Decimal(billed),
+        effective=Decimal(billed if effective is None else effective),
+        **(fields | others),
+    )
+
+
+def swap(
+    database: Database,
+    rows: Iterable[CostRow],
+    *,
+    source: str = "bill",
+    parts: Sequence[str] | None = None,
+    withdrawn: Sequence[str] = (),
+    window: Window | None = None,
+    covered_until: Mapping[str, datetime] | None = None,
+    controls: Sequence[ControlTotal] = (),
+    accounts: Sequence[Account] = (),
+    rejected: Sequence[Rejected] = (),
+    now: datetime = NOW,
+) -> Changes:
+    """Replace `parts` (default: those of the rows) of `source` by `rows`."""
+    listed = list(rows)
+    keys = sorted({row.part for row in listed}) if parts is None else parts
+    covered = covered_until if covered_until is not None else {"aws": NOW}
+    declared = Declared(
+        complete=[Complete(key, f"fingerprint of {key}", window, covered) for key in keys],
+        withdrawn=list(withdrawn),
+        controls=list(controls),
+        accounts=list(accounts),
+        rejected=list(rejected),
+    )
+    with database.connection() as connection:
+        run_id = runs.start(connection, source, window, now)
+        with staging(connection, source) as stage:
+            stage.add(listed)
+            return stage.swap(run_id, declared, runs.RunResult("succeeded"), now)
