@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,16 @@ def shared_data(relative: str) -> Path:
     if not path.exists():
         pytest.skip(f"needs {relative} of the shared data; set FINOPS_SHARED_DATA to its folder")
     return path
+
+
+def tool(package: str, program: str) -> Path:
+    """A program that `make tools` unpacks, or one on PATH; a skip that says how to get it."""
+    unpacked = ROOT / ".cache" / "tools" / package / "usr" / "bin" / program
+    if unpacked.exists():
+        return unpacked
+    if found := shutil.which(program):
+        return Path(found)
+    reason = f"needs {program}: run `make tools` where apt exists, or put {program} on PATH"
+    if os.environ.get("FINOPS_REQUIRE_TOOLS"):
+        pytest.fail(reason)
+    pytest.skip(reason)

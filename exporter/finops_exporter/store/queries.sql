@@ -371,8 +371,8 @@ JOIN cost_days d ON d.group_id = g.group_id AND d.day >= w.since AND d.day < w.u
 GROUP BY 1, 2, 3, 4;
 
 -- name: unreconciled
--- The source's own total minus the sum of our facts, over the parts that gave one: a part without
--- control totals must not count against it.
+-- The source's own total minus the sum of our facts, over the parts that gave totals of a provider:
+-- a part without must not count against it.
 WITH control AS (
     SELECT provider, month, currency, sum(billed) AS billed, sum(effective) AS effective
     FROM cost_controls GROUP BY 1, 2, 3
@@ -382,7 +382,7 @@ WITH control AS (
     FROM cost_facts f
     JOIN cost_series s USING (series_id)
     JOIN cost_groups g USING (group_id)
-    WHERE f.part_id IN (SELECT part_id FROM cost_controls)
+    WHERE (f.part_id, g.provider) IN (SELECT part_id, provider FROM cost_controls)
       AND g.cut = %(cut)s
       AND f.day >= (SELECT min(month) FROM unnest(%(months)s::date[]) AS x(month))
     GROUP BY 1, 2, 3

@@ -65,9 +65,9 @@ def application(views: Views) -> web.Application:
 
 async def start(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
     """Listen, and return what stops it and the port (a free one where 0 was asked for)."""
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
     await runner.setup()
-    site = web.TCPSite(runner, host, port, shutdown_timeout=2.0)
+    site = web.TCPSite(runner, host, port)
     await site.start()
     return runner, int(runner.addresses[0][1])
 

@@ -1,0 +1,118 @@
+"""The whole body of /metrics, reviewed by eye; FINOPS_UPDATE_GOLDEN=1 writes it anew."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from finops_exporter.exposition.exposition import Exposition
+from finops_exporter.exposition.snapshot import Settings
+from finops_exporter.model import Account, ControlTotal, CostRow, Rejected
+from integration.feeding import NOW, cost, swap
+from shared import ROOT, tool
+
+if TYPE_CHECKING:
+    from finops_exporter.store.database import Database
+
+GOLDEN = ROOT / "tests" / "golden" / "metrics.prom"
+
+PROVIDERS = {
+    "aws": ("111111111111", "us-east-1", ["Amazon S3", "Amazon EC2"]),
+    "gcp": ("billing-prod", "europe-west1", ["BigQuery"]),
+    "azure": ("/subscriptions/0000", "westeurope", ['Virtual "Machines"']),
+    "oracle": ("ocid1.tenancy", "eu-frankfurt-1", ["Compute\\Block"]),
+}
+VOLATILE = re.compile(
+    r"^(?P<head>(process_|python_|finops_snapshot_build_|finops_exporter_build_)\S*) .*$",
+    re.MULTILINE,
+)
+
+
+def bill() -> list[CostRow]:
+    """65 days of four providers, easy to add up by eye: service number n costs n a day."""
+    rows = []
+    for provider, (_, _, services) in PROVIDERS.items():
+        place = _place(provider)
+        for back in range(65):
+            day = str(date(2026, 11, 21) - timedelta(days=back))
+            for number, service in enumerate(services, start=1):
+                team = {"team": "data"} if number == 1 else {}
+                rows.append(cost(day, str(number), service=service, tags=team, **place))
+        rows.append(cost("2026-11-01", "5.25", service="Tax", charge_category="Tax", **place))
+        rows.append(
+            cost("2026-11-02", "-1.5", service=services[0], charge_category="Credit", **place)
+        )
+    rows.append(cost("2026-11-03", "9", currency="JPY", service="Amazon S3", **_place("aws")))
+    return rows
+
+
+def _place(provider: str) -> dict[str, str]:
+    account, region, _ = PROVIDERS[provider]
+    return {"provider": provider, "account_id": account, "region": region}
+
+
+COVERED = dict.fromkeys(PROVIDERS, datetime(2026, 11, 21, 9, tzinfo=UTC))
+BAD = Rejected("x.csv", "bad_amount", "'abc' is no number", rows=7)
+# Google's own totals: October ties, November is a quarter dollar off.
+CONTROLS = [
+    ControlTotal("", "gcp", date(2026, 10, 1), "USD", Decimal(31), Decimal(31)),
+    ControlTotal("", "gcp", date(2026, 11, 1), "USD", Decimal(25), Decimal(25)),
+]
+
+
+def restated(row: CostRow) -> CostRow:
+    """The same row; a dollar more for EC2 on 19 November."""
+    if str(row.day) == "2026-11-19" and row.service == "Amazon EC2":
+        return replace(row, billed=row.billed + 1)
+    return row
+
+
+@pytest.fixture
+def body(database: Database) -> str:
+    account = Account("aws", "111111111111", "production", "payer")
+    for rows in (bill(), [restated(row) for row in bill()]):
+        swap(
+            database,
+            rows,
+            covered_until=COVERED,
+            controls=CONTROLS,
+            accounts=[account],
+            rejected=[BAD],
+        )
+    settings = Settings(
+        basis="billed",
+        hold=timedelta(days=5),
+        tags=("team",),
+        lags={"bill": timedelta(0)},
+        rate=lambda currency, _day: Decimal(1) if currency == "USD" else None,
+        owners={("aws", "111111111111"): "platform"},
+    )
+    exposition = Exposition(database, settings)
+    exposition.refresh(NOW)
+    return exposition.page.identity.decode()
+
+
+def test_the_whole_body_is_the_reviewed_one(body: str) -> None:
+    shown = re.sub(r"(python_info|finops_exporter_build_info)\{.*\}", r"\1{...}", body)
+    masked = VOLATILE.sub(r"\g<head> (varies)", shown)
+    if os.environ.get("FINOPS_UPDATE_GOLDEN"):
+        GOLDEN.write_text(masked, encoding="utf-8")
+    assert masked == GOLDEN.read_text(encoding="utf-8"), "review, then FINOPS_UPDATE_GOLDEN=1"
+
+
+def test_promtool_has_nothing_to_say_about_the_body(body: str) -> None:
+    checked = subprocess.run(
+        [tool("prometheus", "promtool"), "check", "metrics"],
+        input=body,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
