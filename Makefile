@@ -11,6 +11,8 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv-cache
 export UV_LINK_MODE := copy
 export UV_NO_PROGRESS := 1
+# Compiled once here, so that every start is quick also where Python may not write bytecode.
+export UV_COMPILE_BYTECODE := 1
 
 # A venv that happens to be active must not leak in.
 unexport VIRTUAL_ENV

@@ -1,4 +1,7 @@
-"""Where log lines go: to stderr, as JSON for machines, readable on a terminal."""
+"""Where log lines go: to stderr, as JSON for machines, readable on a terminal.
+
+Tracebacks never show local variables: they may hold secrets.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import logging
 import sys
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 
 def configure(*, quiet: bool = False) -> None:
@@ -28,5 +32,8 @@ def configure(*, quiet: bool = False) -> None:
 
 def _ending(*, on_terminal: bool) -> list[structlog.types.Processor]:
     if on_terminal:
-        return [structlog.dev.ConsoleRenderer()]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+        structlog.processors.JSONRenderer(),
+    ]

@@ -109,7 +109,8 @@ class Kernel:
                 )
             run_id = runs.start(connection, source.name, window, self._clock())
             try:
-                return self._collect(connection, source, window, run_id)
+                with self._database.translated():
+                    return self._collect(connection, source, window, run_id)
             except FinopsError as error:
                 self._fail(connection, run_id, error)
                 raise

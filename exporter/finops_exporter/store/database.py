@@ -72,9 +72,14 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A connection in autocommit mode; raises StoreError when the server cannot be used."""
+        with self.translated(), self._pool.connection() as connection:
+            yield connection
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn what the driver raises inside into StoreError."""
         try:
-            with self._pool.connection() as connection:
-                yield connection
+            yield
         except PoolTimeout as error:
             raise StoreError(f"the database {self.place} is unreachable: {error}") from error
         except psycopg.OperationalError as error:
