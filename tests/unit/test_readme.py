@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import re
+
+from finops_exporter.cli import main
+from finops_exporter.exposition.catalogue import COST_METRICS, FINOPS_METRICS, LIVE_METRICS
+from shared import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_metric_that_the_readme_names_exists() -> None:
+    named = set(re.findall(r"`((?:P|finops)_[a-z0-9_]+)`", README))
+    known = {f"P_{name}" for name in COST_METRICS} | {*FINOPS_METRICS, *LIVE_METRICS}
+    assert named
+    assert named <= known
+
+
+def test_every_cost_metric_is_in_the_readme() -> None:
+    assert {name for name in COST_METRICS if f"P_{name}" not in README} == set()
+
+
+def test_the_commands_of_the_readme_are_the_commands() -> None:
+    section = README.split("## Commands")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == [
+        "serve",
+        "collect",
+        "costs",
+        "check-config",
+        "migrate",
+        "demo",
+        "version",
+    ]
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE)) == set(main.commands)
+
+
+def test_every_option_that_the_readme_names_exists() -> None:
+    options = {
+        option
+        for command in main.commands.values()
+        for parameter in command.params
+        for option in parameter.opts
+    }
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z.-]+", README))
+    assert named <= options | {"--help"}
+
+
+def test_the_links_of_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", README):
+        assert (ROOT / target).exists(), target
