@@ -1,0 +1,357 @@
+"""Wrong files: each is left out as a whole, with a message that says where and what to do."""
+
+from __future__ import annotations
+
+import gzip
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+from pydantic import ValidationError
+
+from collectors.focus.support import ROW, collector, csv_text, items_of, rejection_in, rows_in
+from finops_exporter.model import Complete, Rejected
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NUMBER = (
+    " is not a number; write digits with an optional sign, point and exponent,"
+    " such as -12.5 or 1.5E-7, without currency sign or thousands separator"
+)
+TIME = " is not a date and time; write ISO 8601, such as 2025-04-01T00:00:00Z"
+INEXACT = (
+    " cannot be added up exactly with the other amounts of this column:"
+    " more than 38 digits would be needed; correct it or split the file"
+)
+LAST = {"SubAccountId": "9"}
+
+VALUES: dict[str, tuple[dict[str, str], str, str]] = {
+    "currency sign": (
+        {"BilledCost": "$50,000.00 "},
+        "bad_amount",
+        f"row 2, column BilledCost: '$50,000.00 '{NUMBER}",
+    ),
+    "not a number": (
+        {"EffectiveCost": "NaN"},
+        "bad_amount",
+        f"row 2, column EffectiveCost: 'NaN'{NUMBER}",
+    ),
+    "infinite": ({"BilledCost": "-inf"}, "bad_amount", f"row 2, column BilledCost: '-inf'{NUMBER}"),
+    "decimal comma": (
+        {"BilledCost": "1,5"},
+        "bad_amount",
+        f"row 2, column BilledCost: '1,5'{NUMBER}",
+    ),
+    "long text": (
+        {"BilledCost": "x" * 100},
+        "bad_amount",
+        f"row 2, column BilledCost: '{'x' * 60}...'{NUMBER}",
+    ),
+    "no amount": (
+        {"BilledCost": "NULL"},
+        "missing_value",
+        "row 2, column BilledCost: is empty; BilledCost must be given in every row",
+    ),
+    "hour 30": (
+        {"ChargePeriodEnd": "2026-11-01T30:00:00Z"},
+        "bad_timestamp",
+        f"row 2, column ChargePeriodEnd: '2026-11-01T30:00:00Z'{TIME}",
+    ),
+    "slashes": (
+        {"ChargePeriodStart": "4/1/25"},
+        "bad_timestamp",
+        f"row 2, column ChargePeriodStart: '4/1/25'{TIME}",
+    ),
+    "no such day": (
+        {"ChargePeriodStart": "2026-02-30"},
+        "bad_timestamp",
+        f"row 2, column ChargePeriodStart: '2026-02-30'{TIME}",
+    ),
+    "category": (
+        {"ChargeCategory": "Fee"},
+        "bad_category",
+        (
+            "row 2, column ChargeCategory: 'Fee' is not a FOCUS charge category;"
+            " allowed are Usage, Purchase, Tax, Credit, Adjustment"
+        ),
+    ),
+    "provider": (
+        {"ProviderName": "***"},
+        "bad_provider",
+        "row 2, column ProviderName: '***' holds no letter a-z and no digit",
+    ),
+    "no currency": (
+        {"BillingCurrency": ""},
+        "missing_value",
+        "row 2, column BillingCurrency: is empty; BillingCurrency must be given in every row",
+    ),
+    "tags": (
+        {"Tags": '{"team": '},
+        "bad_tags",
+        (
+            "row 2, column Tags: '{\"team\": ' is not a JSON object;"
+            ' write {"team": "web"}, with or without the outer braces'
+        ),
+    ),
+    "tags in a list": (
+        {"Tags": '["team"]'},
+        "bad_tags",
+        (
+            "row 2, column Tags: '[\"team\"]' is not a JSON object;"
+            ' write {"team": "web"}, with or without the outer braces'
+        ),
+    ),
+    "39 digits": (
+        {"BilledCost": "9" * 39},
+        "not_exact",
+        f"row 2, column BilledCost: '{'9' * 39}'{INEXACT}",
+    ),
+    "too far apart": (
+        {"BilledCost": "1E-38"},
+        "not_exact",
+        f"row 2, column BilledCost: '1E-38'{INEXACT}",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_a_wrong_value(tmp_path: Path, case: str) -> None:
+    changes, reason, message = VALUES[case]
+    path = tmp_path / "cost.csv"
+    path.write_text(csv_text({"BilledCost": "1.25"}, changes, changes | LAST))
+    found = rejection_in(items_of(path))
+    assert (str(found), found.reason, found.rows) == (f"{path}, {message}", reason, 3)
+
+
+def test_the_first_wrong_row_is_named_whatever_its_column(tmp_path: Path) -> None:
+    path = tmp_path / "cost.csv"
+    path.write_text(csv_text({}, {"ChargeCategory": "Fee"}, {"BilledCost": "x"}, {"Tags": "x"}))
+    found = rejection_in(items_of(path))
+    assert (found.row, found.column) == (2, "ChargeCategory")
+
+
+def test_a_sum_that_has_no_room(tmp_path: Path) -> None:
+    path = tmp_path / "cost.csv"
+    path.write_text(csv_text({}, {"EffectiveCost": "9" * 38}, {"EffectiveCost": "8" * 38}))
+    found = rejection_in(items_of(path))
+    assert str(found) == f"{path}, row 2, column EffectiveCost: '{'9' * 38}'{INEXACT}"
+
+
+def file_of(content: bytes | str) -> bytes:
+    return content.encode() if isinstance(content, str) else content
+
+
+GOOD = csv_text({}, {})
+FILES: dict[str, tuple[str, bytes, str, str]] = {
+    "no bytes": (
+        "cost.csv",
+        b"",
+        "empty_file",
+        ": the file has no bytes, not even a header; export it again",
+    ),
+    "blank lines": (
+        "cost.csv",
+        b"\n\n",
+        "empty_file",
+        ": the file has no text, not even a header; export it again",
+    ),
+    "no columns": (
+        "cost.csv",
+        csv_text({}, without=["EffectiveCost", "ProviderName"]).encode(),
+        "missing_columns",
+        (
+            ": the file has no column EffectiveCost, ProviderName; export it with these FOCUS"
+            " columns, or set defaults.provider for ProviderName"
+        ),
+    ),
+    "column twice": (
+        "cost.csv",
+        GOOD.replace("RegionId", "billedcost").encode(),
+        "duplicate_column",
+        ", column BilledCost: the file has this column twice; remove one",
+    ),
+    "field too few": (
+        "cost.csv",
+        (GOOD + "1,2,3\r\n").encode(),
+        "bad_csv",
+        (
+            ", row 3: has 3 fields where the header has 11;"
+            " put fields that hold a comma or a line break in double quotes"
+        ),
+    ),
+    "field too many": (
+        "cost.csv",
+        GOOD.replace("EC2", "EC2, Spot", 1).encode(),
+        "bad_csv",
+        (
+            ", row 1: has 12 fields where the header has 11;"
+            " put fields that hold a comma or a line break in double quotes"
+        ),
+    ),
+    "trailing comma": (
+        "cost.csv",
+        (GOOD + GOOD.splitlines()[1] + ",\r\n").encode(),
+        "bad_csv",
+        (
+            ", row 3: has 12 fields where the header has 11;"
+            " put fields that hold a comma or a line break in double quotes"
+        ),
+    ),
+    "last field cut": (
+        "cost.csv",
+        GOOD.rstrip().rstrip(",").encode(),
+        "bad_csv",
+        (
+            ", row 2: has 10 fields where the header has 11;"
+            " put fields that hold a comma or a line break in double quotes"
+        ),
+    ),
+    "cut in the first quotes": (
+        "cost.csv",
+        (GOOD + '"1.2').encode(),
+        "bad_csv",
+        ", row 3: is not valid CSV (unexpected end of data)",
+    ),
+    "blank line above": (
+        "cost.csv",
+        b"\n" + GOOD.encode(),
+        "bad_csv",
+        ": blank lines stand above the header; remove them",
+    ),
+    "open quote": (
+        "cost.csv",
+        GOOD.replace("Amazon EC2,eu-west-1,\r\n", '"Amazon EC2,eu-west-1,\r\n', 1).encode(),
+        "bad_csv",
+        ", row 1: is not valid CSV (unexpected end of data)",
+    ),
+    "latin-1": (
+        "cost.csv",
+        csv_text({}, {"ServiceName": "Caf\u00e9"}).encode("latin-1"),
+        "not_utf8",
+        ", row 2: holds bytes that are not UTF-8; save the file as UTF-8",
+    ),
+    "cut gzip": (
+        "cost.csv.gz",
+        gzip.compress(GOOD.encode(), mtime=0)[:-9],
+        "bad_gzip",
+        (
+            ": cannot be decompressed (Compressed file ended before the end-of-stream marker was"
+            " reached); export or copy it again"
+        ),
+    ),
+    "not gzip": (
+        "cost.csv.gz",
+        GOOD.encode(),
+        "bad_gzip",
+        ": cannot be decompressed (Not a gzipped file (b'Bi')); export or copy it again",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_wrong_file(tmp_path: Path, case: str) -> None:
+    name, content, reason, message = FILES[case]
+    path = tmp_path / name
+    path.write_bytes(content)
+    found = rejection_in(items_of(path))
+    assert (str(found), found.reason) == (f"{path}{message}", reason)
+
+
+def test_a_gzip_whose_checksum_is_wrong(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress(GOOD.encode(), mtime=0))
+    packed[-8] ^= 1
+    path = tmp_path / "cost.csv.gz"
+    path.write_bytes(packed)
+    found = rejection_in(items_of(path))
+    assert found.reason == "bad_gzip"
+    assert "CRC check failed" in found.message
+
+
+def test_not_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "cost.parquet"
+    path.write_text(GOOD)
+    found = rejection_in(items_of(path))
+    assert found.reason == "bad_parquet"
+    assert str(path) in str(found)
+    assert "finops-focus-" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("column", "sql", "message"),
+    [
+        ("BilledCost", "CASE i WHEN 1 THEN 'nan'::DOUBLE ELSE 1 END", f"'nan'{NUMBER}"),
+        ("BilledCost", "CASE i WHEN 1 THEN 'inf'::DOUBLE ELSE 1 END", f"'inf'{NUMBER}"),
+        (
+            "BilledCost",
+            "CASE WHEN i <> 1 THEN 1::DECIMAL(9, 2) END",
+            "is empty; BilledCost must be given in every row",
+        ),
+        (
+            "BilledCost",
+            "(9 - i)::DECIMAL(38, 37)",
+            f"'8.{'0' * 37}'{INEXACT}",
+        ),
+        (
+            "ChargePeriodStart",
+            "CASE i WHEN 1 THEN 'infinity'::TIMESTAMP ELSE '2026-11-01'::TIMESTAMP END",
+            f"'infinity'{TIME}",
+        ),
+    ],
+)
+def test_a_wrong_value_in_parquet(tmp_path: Path, column: str, sql: str, message: str) -> None:
+    path = tmp_path / "cost.parquet"
+    columns = {name: f"'{text}'" for name, text in ROW.items()} | {column: sql}
+    listed = ", ".join(f"{text} AS {name}" for name, text in columns.items())
+    with duckdb.connect() as database:
+        database.execute(f"COPY (SELECT {listed} FROM range(1, 4) t(i)) TO '{path}'")
+    found = rejection_in(items_of(path))
+    assert str(found) == f"{path}, row 1, column {column}: {message}"
+
+
+def test_a_file_that_is_none_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("x")
+    (tmp_path / "folder.csv").mkdir()
+    plan = collector([tmp_path / "*"]).plan(None)
+    assert plan.parts == ()
+    assert plan.unreadable == (
+        Rejected(
+            str(tmp_path / "readme.txt"),
+            "unsupported_format",
+            "only .csv, .csv.gz, .parquet can be read; narrow the pattern",
+        ),
+    )
+
+
+def test_a_pattern_without_a_file(tmp_path: Path) -> None:
+    pattern = str(tmp_path / "*.csv")
+    plan = collector([pattern]).plan(None)
+    message = "no file matches; correct the pattern, or export the files"
+    assert plan.unreadable == (Rejected(pattern, "no_match", message),)
+
+
+def test_a_wrong_file_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x")
+    (tmp_path / "b.csv").write_text(GOOD)
+    items = items_of(tmp_path / "*.csv")
+    assert [item.part[-5:] for item in items if isinstance(item, Rejected | Complete)] == [
+        "a.csv",
+        "b.csv",
+    ]
+    assert rows_in(item for item in items if not isinstance(item, Rejected))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"paths": []}, "at least 1 item"),
+        ({"memory_limit": "lots"}, "should match pattern"),
+        ({"memory_limit": "0MB"}, "should match pattern"),
+        ({"missing_files": "forget"}, "'withdraw' or 'keep'"),
+        ({"defaults": {"provider": "***"}}, "names no provider"),
+        ({"path": "x"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_wrong_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        collector(**({"paths": ["x.csv"]} | options))

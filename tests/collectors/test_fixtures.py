@@ -1,0 +1,84 @@
+"""Every folder <collector>/<case>/ with an expected.json: input as recorded, items as JSON.
+
+expected.json holds the collector's `options` (paths are relative to the folder) and `tags`, a
+`window` of two ISO days (the second is not in it) or nothing, and all `items` but progress, by kind
+and in any order; fields with their default value and fingerprints are left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import MISSING, fields
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from finops_exporter.collectors import collector_class
+from finops_exporter.model import Progress, Window, money_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from finops_exporter.model import Item
+
+T = TypeVar("T")
+HERE = Path(__file__).parent
+CASES = sorted(path.parent for path in HERE.glob("*/*/expected.json"))
+
+
+def no_api(api: str, call: Callable[[], T]) -> T:
+    raise AssertionError(f"a fixture has no {api} to ask: {call}")
+
+
+def as_json(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return money_text(value)
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, Window):
+        return [value.since.isoformat(), value.until.isoformat()]
+    if isinstance(value, dict):
+        return {key: as_json(each) for key, each in value.items()}
+    return value
+
+
+def described(item: Item, folder: Path) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for field in fields(item):
+        value = getattr(item, field.name)
+        default = {} if field.default_factory is not MISSING else field.default
+        if field.name != "fingerprint" and value != default:
+            told[field.name] = as_json(value)
+    if "part" in told:
+        told["part"] = told["part"].removeprefix(f"{folder}/")
+    return told
+
+
+def in_order(listed: list[dict[str, Any]]) -> list[str]:
+    return sorted(json.dumps(each, sort_keys=True) for each in listed)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
+def test_fixture(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(case)
+    expected = json.loads((case / "expected.json").read_text(encoding="utf-8"))
+    kind = collector_class(case.parent.name)
+    options = kind.Config.model_validate(expected["options"])
+    source = kind(case.name, options, expected.get("tags", {}))
+    days = [date.fromisoformat(day) for day in expected.get("window", [])]
+    plan = source.plan(Window(*days) if days else None)
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for item in [*plan.unreadable, *source.collect(plan, no_api)]:
+        if not isinstance(item, Progress):
+            found[type(item).__name__].append(described(item, case))
+    assert set(found) == set(expected["items"])
+    for name, items in found.items():
+        assert in_order(items) == in_order(expected["items"][name])
+
+
+def test_there_are_fixtures() -> None:
+    assert CASES
