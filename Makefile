@@ -64,7 +64,7 @@ test-timescale: .venv/.dev-stamp ## the store's tests on a real TimescaleDB in a
 	@tools/timescale $(BIN)/pytest -q tests/integration
 
 bench: .venv/.dev-stamp ## measure against baselines in the same run
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 clean: ## remove what was built here (not the demo's data)
 	rm -rf .venv .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,7 +26,7 @@ from finops_exporter.scheduler import Kernel, Report, Scheduler, Source, pending
 from finops_exporter.store import runs
 from finops_exporter.store.database import Database
 from finops_exporter.store.embedded import EmbeddedPostgres, default_data_dir
-from finops_exporter.store.migrate import migrate
+from finops_exporter.store.migrate import migrate, migrations
 from finops_exporter.store.migrate import pending as pending_migrations
 from finops_exporter.web import server
 
@@ -199,11 +200,12 @@ def make_demo(
 def plans(
     database: Database, chosen_sources: Sequence[Source], window: Window | None = None
 ) -> list[SourcePlan]:
-    """What a run would read, without reading it."""
+    """What a run would read, without reading it; a database without a schema stores nothing yet."""
     found = []
+    is_new = pending_migrations(database) == list(migrations())
     for source in chosen_sources:
         with database.connection() as connection:
-            stored = runs.fingerprints(connection, source.name)
+            stored = {} if is_new else runs.fingerprints(connection, source.name)
         plan = source.collector.plan(window)
         todo = pending(plan, stored)
         gone = tuple(withdrawn(plan, stored))
@@ -239,15 +241,16 @@ class Service:
         self._stopping = asyncio.Event()
         self._stop_runs = threading.Event()
         self._changed = asyncio.Event()
-        self._start_problem: FinopsError | None = StoreError("the database is not prepared yet")
+        self._patience = threading.Timer(STOP_SECONDS, _leave)
+        self._patience.daemon = True
+        self._start_problem: StoreError | None = StoreError("the database is not prepared yet")
 
     async def run(self, started: Callable[[str], None]) -> None:
         """Serve at once; collect as soon as the database can be used."""
         self._watch_signals()
         host, port = self._config.server.address
         # The first page, before anybody can ask: the last good data, if the database is there.
-        await asyncio.to_thread(self._prepare)
-        await asyncio.to_thread(self._exposition.refresh, utc_now())
+        await asyncio.to_thread(self._first_page)
         runner, port = await self._listen(host, port)
         started(_url(host, port))
         try:
@@ -258,6 +261,7 @@ class Service:
                 log.info("stopping")
         finally:
             await runner.cleanup()
+            self._patience.cancel()
 
     async def collect_only(self) -> None:
         """Run the schedule alone."""
@@ -266,6 +270,7 @@ class Service:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._collect())
             await self._stopping.wait()
+        self._patience.cancel()
 
     def _watch_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -273,6 +278,8 @@ class Service:
             loop.add_signal_handler(number, self._stop)
 
     def _stop(self) -> None:
+        if not self._stopping.is_set():
+            self._patience.start()
         self._stop_runs.set()
         self._stopping.set()
         self._changed.set()
@@ -295,6 +302,13 @@ class Service:
                 "choose another with server.listen or --web.listen-address"
             ) from error
 
+    def _first_page(self) -> None:
+        self._prepare()
+        if self._start_problem is None:
+            self._exposition.refresh(utc_now())
+        else:
+            self._exposition.keep(self._start_problem)
+
     def _prepare(self) -> None:
         try:
             migrate(self._database)
@@ -312,7 +326,9 @@ class Service:
         if self._stopping.is_set():
             return
         kernel = Kernel(self._database, utc_now, self._stop_runs)
-        scheduler = Scheduler(kernel, self._sources, after=self._changed.set)
+        # One connection is left for the pages.
+        at_once = self._config.database.pool_size - 1
+        scheduler = Scheduler(kernel, self._sources, self._changed.set, at_once)
         async with asyncio.TaskGroup() as group:
             group.create_task(scheduler.run())
             await self._stopping.wait()
@@ -351,6 +367,12 @@ class Service:
             )
             for time in (snapshot.times if snapshot else ())
         ]
+
+
+def _leave() -> None:
+    """End the process although a thread waits for a database that does not answer."""
+    log.error("a run did not end in time; what it has not committed is rolled back")
+    os._exit(1)
 
 
 def _age(age: timedelta) -> str:

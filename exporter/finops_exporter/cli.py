@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import signal
 import sys
 from contextlib import contextmanager
@@ -37,6 +38,9 @@ out (rejected files) · 130 or 143 ended by a signal.
 """
 
 DAY = click.DateTime(["%Y-%m-%d"])
+
+UNBOUNDED = 100_000
+"""Columns of a table that goes into a file or a pipe: nothing is folded or cut there."""
 
 
 class Commands(click.Group):
@@ -264,24 +268,29 @@ def demo(config: Config, folder: Path | None, listen: str, *, and_serve: bool) -
       finops-exporter demo --serve
       finops-exporter demo --folder /tmp/finops-demo
     """
-    del config  # the demo writes its own; the option is there because every command has it
+    # The demo writes a configuration of its own; this one only tells a wrong address at once.
+    app.listening_on(config, listen)
     with _ended_by_signals(), _progress() as progress:
         made = app.make_demo(folder, listen, os.environ, progress)
     for report in made.reports:
         _print_report(report)
     _exit_for(made.reports)
-    command = f"finops-exporter {{}} --config {made.config_file}"
     if not and_serve:
-        click.echo(f"\nNow: {command.format('serve')}")
+        click.echo(f"\nNow: {_command('serve', made.config_file)}")
         return
     logs.configure(quiet=True)
-    app.serve(made.config, os.environ, started=lambda url: _welcome(url, command))
+    app.serve(made.config, os.environ, started=lambda url: _welcome(url, made.config_file))
 
 
 @main.command()
 @config_option
 def version(config: Config) -> None:
-    """Print the versions of the exporter, of Python and of the platform."""
+    """Print the versions of the exporter, of Python and of the platform.
+
+    \b
+    Example:
+      finops-exporter version
+    """
     del config  # every command takes the option
     click.echo(
         f"finops-exporter {__version__} (Python {platform.python_version()}, {platform.platform()})"
@@ -300,7 +309,8 @@ def _collect_once(config: Config, names: Sequence[str], window: Window | None) -
 def _print_plans(config: Config, names: Sequence[str], window: Window | None) -> None:
     logs.configure(quiet=True)
     selected = app.chosen(config, names)
-    with app.store_of(config, os.environ) as database:
+    # Not `store_of`, which would bring the schema up to date: that is a change.
+    with app.database_of(config, os.environ) as database:
         plans = app.plans(database, selected, window)
     for one in plans:
         plan = one.plan
@@ -345,15 +355,19 @@ def _print_costs(table: cost_query.CostTable) -> None:
         show_footer=True,
     )
     for index, key in enumerate(table.keys):
-        shown.add_column(key, footer="" if index else "total")
-    shown.add_column("billed", money_text(table.billed), justify="right")
-    shown.add_column("effective", money_text(table.effective), justify="right")
+        footer = "" if index else "total"
+        shown.add_column(key, footer, overflow="fold", no_wrap=key in {"day", "month"})
+    shown.add_column("billed", money_text(table.billed), justify="right", no_wrap=True)
+    shown.add_column("effective", money_text(table.effective), justify="right", no_wrap=True)
     groups = table.groups
     if not {"month", "day"} & set(table.keys):
         groups = tuple(sorted(groups, key=lambda group: group.billed, reverse=True))
     for group in groups:
         shown.add_row(*group.values, money_text(group.billed), money_text(group.effective))
-    Console().print(shown)
+    # Names are no markup, and only a terminal has an edge to fold them at.
+    Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else UNBOUNDED).print(
+        shown
+    )
 
 
 @contextmanager
@@ -365,7 +379,7 @@ def _progress() -> Iterator[Callable[[str, Step], None]]:
         yield lambda _source, _step: None
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -398,15 +412,22 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _welcome(url: str, command: str) -> None:
+def _command(name: str, config_file: Path) -> str:
+    """What to type for a command on the demo; $DATABASE_URL would send it to another store."""
+    without = "env -u DATABASE_URL " if "DATABASE_URL" in os.environ else ""
+    return f"{without}finops-exporter {name} --config {shlex.quote(str(config_file))}"
+
+
+def _welcome(url: str, config_file: Path) -> None:
+    costs_command = _command("costs", config_file)
     click.echo(f"""
 The demo is running (Ctrl-C ends it):
   {url}/          what is stored, and through which day
   {url}/metrics   what Prometheus scrapes
 
 Three things to try in another terminal:
-  {command.format("costs")} --by provider,month
-  {command.format("costs")} --by team --format json
+  {costs_command} --by provider,month
+  {costs_command} --by team --format json
   curl -s {url}/metrics | grep day_offset
 """)
 

@@ -7,7 +7,7 @@ import difflib
 import io
 import json
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import MAX_PREC, Decimal, localcontext
 from typing import TYPE_CHECKING
 
 from finops_exporter.errors import FinopsError, UsageError
@@ -45,12 +45,12 @@ class CostTable:
     @property
     def billed(self) -> Decimal:
         """The total, exact."""
-        return sum((group.billed for group in self.groups), Decimal(0))
+        return _total(group.billed for group in self.groups)
 
     @property
     def effective(self) -> Decimal:
         """The total, exact."""
-        return sum((group.effective for group in self.groups), Decimal(0))
+        return _total(group.effective for group in self.groups)
 
 
 def parse_keys(text: str, tags: Iterable[str]) -> tuple[str, ...]:
@@ -126,13 +126,24 @@ def as_csv(table: CostTable) -> str:
     return out.getvalue()
 
 
+def _total(amounts: Iterable[Decimal]) -> Decimal:
+    # The usual context rounds to 28 digits, which the store does not.
+    with localcontext(prec=MAX_PREC):
+        return sum(amounts, Decimal(0))
+
+
 def _window(database: Database, since: date | None, until: date | None) -> Window:
     stored = stored_window(database)
     if stored is None:
         raise FinopsError("no cost is stored yet; run: finops-exporter collect --once")
+    if since and until and since > until:
+        raise UsageError(f"--since {since} is after --until {until}")
     first, last = since or stored.since, until or stored.last
     if first > last:
-        raise UsageError(f"--since {first} is after --until {last}")
+        beyond = f"since {since}" if since else f"until {until}"
+        raise FinopsError(
+            f"no cost is stored {beyond}; the stored days are {stored.since} to {stored.last}"
+        )
     return Window.inclusive(first, last)
 
 

@@ -194,15 +194,24 @@ class Kernel:
 
 
 class Scheduler:
-    """Runs every source at start and then at its interval, until told to stop."""
+    """Runs every source at start and then at its interval, until told to stop.
+
+    No more than `at_once` runs are under way together: each holds a connection until it ends, and
+    the readers of the store need one as well.
+    """
 
     def __init__(
-        self, kernel: Kernel, sources: Sequence[Source], after: Callable[[], None]
+        self,
+        kernel: Kernel,
+        sources: Sequence[Source],
+        after: Callable[[], None],
+        at_once: int = 1,
     ) -> None:
         self._kernel = kernel
         self._sources = sources
         self._after = after
         self._stopping = asyncio.Event()
+        self._free = asyncio.Semaphore(at_once)
 
     async def run(self) -> None:
         """Until `stop`; runs under way end first."""
@@ -216,7 +225,10 @@ class Scheduler:
 
     async def _repeat(self, source: Source) -> None:
         while not self._stopping.is_set():
-            await asyncio.to_thread(self._kernel.run, source)
+            async with self._free:
+                if self._stopping.is_set():
+                    return
+                await asyncio.to_thread(self._kernel.run, source)
             self._after()
             try:
                 async with asyncio.timeout(source.interval.total_seconds()):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from finops_exporter.collectors.focus_columns import DEFAULTED, OPTIONAL, REQUIRED
-from finops_exporter.collectors.focus_csv import Reject, header, verify_gzip
+from finops_exporter.collectors.focus_csv import Reject, header
 from finops_exporter.collectors.focus_sql import columns as columns_of
 from finops_exporter.collectors.focus_views import Column, Padded, Source, literal
 
@@ -53,16 +53,19 @@ def parquet(database: DuckDBPyConnection, link: Path, job: Job) -> Source:
     return _source(relation, names, job)
 
 
-def csv_file(link: Path, job: Job) -> Source:
-    """The source behind a CSV file; raises Reject where its checksum or header is wrong."""
-    if job.is_gzip:
-        verify_gzip(link)
+def csv_file(link: Path, job: Job, *, in_sequence: bool = False) -> Source:
+    """The source behind a CSV file; raises Reject where the header is wrong.
+
+    DuckDB reads a file in pieces, each from a line break that it takes for the end of a row. Where
+    fields hold line breaks it must read `in_sequence`, with memory that grows with the file.
+    """
     names = header(link, gzipped=job.is_gzip)
     # Columns get names of ours: those in the file may be doubled or blank.
     columns = [(name, f"c{place}", "VARCHAR") for place, name in enumerate(names)]
     options = (
         "auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"',"
-        f" strict_mode = true, compression = '{'gzip' if job.is_gzip else 'none'}'"
+        f" strict_mode = true, parallel = {not in_sequence},"
+        f" compression = '{'gzip' if job.is_gzip else 'none'}'"
     )
 
     def relation(width: int, more: str) -> str:
@@ -72,12 +75,7 @@ def csv_file(link: Path, job: Job) -> Source:
     beyond = len(names)
     # An empty field must differ from one that is not there.
     padding = ", null_padding = true, nullstr = chr(1)"
-    padded = Padded(
-        relation=relation(beyond + 1, padding),
-        in_sequence=relation(beyond + 1, padding + ", parallel = false"),
-        last=f"c{beyond - 1}",
-        beyond=f"c{beyond}",
-    )
+    padded = Padded(relation(beyond + 1, padding), f"c{beyond - 1}", f"c{beyond}")
     return _source(relation(beyond, ""), columns, job, padded)
 
 

@@ -16,7 +16,6 @@ import signal
 import sys
 import threading
 from contextlib import closing
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ import duckdb
 
 from finops_exporter.collectors import focus_columns as focus
 from finops_exporter.collectors import focus_sql as sql
-from finops_exporter.collectors.focus_csv import Reject, locate
+from finops_exporter.collectors.focus_csv import Reject, locate, verify_gzip
 from finops_exporter.collectors.focus_open import Job, csv_file, parquet
 from finops_exporter.collectors.focus_views import MACROS, MAX_DIGITS, Source
 from finops_exporter.model import NONE
@@ -48,6 +47,8 @@ def read(job: Job, spool: Path) -> Iterator[Message]:
     yield {"progress": [0, size]}
     if size == 0:
         raise Reject("empty_file", "the file has no bytes, not even a header; export it again")
+    if job.is_gzip:
+        verify_gzip(path)
     # DuckDB takes a path for a pattern; the link holds no character that it could take for one.
     link = spool / "input"
     link.unlink(missing_ok=True)
@@ -82,13 +83,22 @@ def _answers(
     """Check the whole file first, so that a wrong one is rejected before its first row is given."""
     source = parquet(database, link, job) if job.is_parquet else csv_file(link, job)
     yield {"progress": [size // 4, size]}
-    names, scales, rows = _profile(database, source)
+    try:
+        names, scales, rows = _profile(database, source)
+    except duckdb.Error as error:
+        if job.is_parquet or "quoted new lines" not in str(error):
+            raise
+        # Read that way, DuckDB overlooks an end within quotes; Python's csv does not.
+        if verdict := locate(link, gzipped=job.is_gzip):
+            raise verdict from None
+        source = csv_file(link, job, in_sequence=True)
+        names, scales, rows = _profile(database, source)
     facts = source.facts(names, scales, job.where)
     yield {"progress": [size // 2, size]}
     try:
         found = database.execute(sql.summary(facts)).fetchall()
     except duckdb.OutOfRangeException:
-        raise _overflow(database, replace(source, padded=None), rows) from None
+        raise _overflow(database, source, rows) from None
     yield {
         "accounts": [
             [row[1], *row[6:9]] for row in found if row[0] == sql.ACCOUNT and row[6] != NONE
@@ -109,14 +119,7 @@ def _profile(
 ) -> tuple[dict[str, dict[str, str]], dict[str, int], int]:
     """Check every row; what the raw names stand for, the scales of text amounts, and the rows."""
     texts = source.texts()
-    try:
-        found = database.execute(sql.profile(source.checked(), texts)).fetchmany(_MOST_NAMES + 1)
-    except duckdb.Error as error:
-        padded = source.padded
-        if padded is None or "quoted new lines" not in str(error):
-            raise
-        slower = replace(padded, relation=padded.in_sequence)
-        return _profile(database, replace(source, padded=slower))
+    found = database.execute(sql.profile(source.checked(), texts)).fetchmany(_MOST_NAMES + 1)
     rows = sum(group[3] for group in found)
     raws = {name: {group[place] for group in found} for place, name in enumerate(focus.NAMES)}
     wrong = [

@@ -89,13 +89,10 @@ class Padded:
     """A second way to read a CSV file, which shows rows that have too few or too many fields.
 
     DuckDB takes a row with one empty field too many for a good one, and with it whatever an
-    unquoted comma has shifted; when it pads short rows, it overlooks an end within quotes. So the
-    checks read the padded relation, and the sums the strict one. Padding cannot follow a quoted
-    line break unless it reads `in_sequence`, which takes memory that grows with the file.
+    unquoted comma has shifted. So the checks read the padded relation, and the sums the strict one.
     """
 
     relation: str
-    in_sequence: str
     last: str
     beyond: str
 

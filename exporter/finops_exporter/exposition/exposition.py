@@ -44,9 +44,15 @@ class Exposition:
         """Ask whether the store changed, rebuild if so, and render what follows the clock."""
         try:
             self._read(now)
-            self.problem = None
         except StoreError as error:
-            self.problem = error
+            self.keep(error)
+        else:
+            self.problem = None
+            self.page = page(self._block, self._live())
+
+    def keep(self, problem: StoreError) -> None:
+        """Stay with the last good values, because the store cannot be used."""
+        self.problem = problem
         self.page = page(self._block, self._live())
 
     def _read(self, now: datetime) -> None:

@@ -192,6 +192,15 @@ def test_no_row_is_lost_between_mixed_line_ends(data: st.DataObject) -> None:
     assert (loaded, refused) in {(5, 0), (0, 1)}
 
 
+def test_line_breaks_in_fields_of_a_file_that_is_read_in_pieces(tmp_path: Path) -> None:
+    looks_like_a_row = csv_text({"BilledCost": "999", "Tags": '{"note": "'}).splitlines()[1]
+    header, row = csv_text({"Tags": "\n".join([looks_like_a_row] * 50)}).split("\r\n", 1)
+    path, count = tmp_path / "cost.csv", 40_000_000 // len(row)
+    path.write_text(header + "\r\n" + row * count, newline="")
+    (found,) = rows_in(items_of(path, tags={}))
+    assert found.billed == Decimal("1.25") * count
+
+
 def test_compressed(tmp_path: Path) -> None:
     row = only_row(tmp_path, gzip.compress(csv_text({}).encode()), "cost.CSV.gz")
     assert row.billed == Decimal("1.25")

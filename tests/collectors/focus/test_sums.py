@@ -117,18 +117,22 @@ def write(folder: Path, records: Sequence[Mapping[str, str]]) -> list[Path]:
     paths[1].write_bytes(gzip.compress(text.getvalue().encode()))
     with duckdb.connect() as database:
         database.execute(f"CREATE TABLE rows ({', '.join(f'{c} VARCHAR' for c in COLUMNS)})")
-        marks = ", ".join("?" * len(COLUMNS))
-        listed = [[record[column] for column in COLUMNS] for record in records]
-        database.executemany(f"INSERT INTO rows VALUES ({marks})", listed)
+        insert = f"INSERT INTO rows VALUES ({', '.join('?' * len(COLUMNS))})"
+        database.executemany(insert, [[record[c] for c in COLUMNS] for record in records])
         database.execute(f"COPY rows TO '{paths[2]}'")
-        for column in ("BilledCost", "EffectiveCost"):
-            database.execute(f"ALTER TABLE rows ALTER {column} TYPE DECIMAL(38, 28)")
-            plain = [[f"{Decimal(record[column]):f}"] for record in records]
-            for place, (amount,) in enumerate(plain):
-                database.execute(
-                    f"UPDATE rows SET {column} = ?::DECIMAL(38, 28) WHERE rowid = {place}", [amount]
-                )
-        database.execute("ALTER TABLE rows ALTER ChargePeriodStart TYPE TIMESTAMP")
+        database.execute("TRUNCATE rows")
+        plain = {"BilledCost", "EffectiveCost"}
+        typed = [
+            [f"{Decimal(record[c]):f}" if c in plain else record[c] for c in COLUMNS]
+            for record in records
+        ]
+        database.executemany(insert, typed)
+        for column, kind in [
+            ("BilledCost", "DECIMAL(38, 28)"),
+            ("EffectiveCost", "DECIMAL(38, 28)"),
+            ("ChargePeriodStart", "TIMESTAMP"),
+        ]:
+            database.execute(f"ALTER TABLE rows ALTER {column} TYPE {kind}")
         database.execute(f"COPY rows TO '{paths[3]}'")
     return paths
 

@@ -213,6 +213,12 @@ FILES: dict[str, tuple[str, bytes, str, str]] = {
         "bad_csv",
         ", row 3: is not valid CSV (unexpected end of data)",
     ),
+    "cut in the first quotes, after a line break in quotes": (
+        "cost.csv",
+        (csv_text({"ServiceName": "a\nb"}) + '"1.2').encode(),
+        "bad_csv",
+        ", row 2: is not valid CSV (unexpected end of data)",
+    ),
     "blank line above": (
         "cost.csv",
         b"\n" + GOOD.encode(),

@@ -1,0 +1,74 @@
+"""The servers of the scrape benchmark, one to a process, started as a module: KIND SERIES.
+
+Prints the port on which it listens (loopback only) and ends when its standard input does, so that
+none outlives the benchmark, however that ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from prometheus_client import start_http_server
+
+from finops_exporter.exposition.render import CONTENT_TYPE
+from finops_exporter.web import server
+
+from .samples import families, ready_page, registry
+
+if TYPE_CHECKING:
+    from finops_exporter.exposition.catalogue import Family
+
+LOOPBACK = "127.0.0.1"
+
+
+def main(kind: str, series: int) -> None:
+    """Serve `series` samples with the server called `kind` until standard input ends."""
+    given = families(series)
+    if kind == "prometheus_client":
+        httpd, _ = start_http_server(0, LOOPBACK, registry(given))
+        _announce(httpd.server_port)
+        sys.stdin.read()
+    else:
+        asyncio.run(_serve({"ours": _ours, "aiohttp": _bare}[kind](given)))
+
+
+def _ours(given: list[Family]) -> web.Application:
+    ready = ready_page(given)
+    views = server.Views(lambda: ready, CONTENT_TYPE, list, list, "bench")
+    return server.application(views)
+
+
+def _bare(given: list[Family]) -> web.Application:
+    """The least that aiohttp can do: bytes that are there, chosen by the path alone."""
+    ready = ready_page(given)
+    headers = {"Content-Type": CONTENT_TYPE}
+
+    async def identity(_request: web.Request) -> web.Response:
+        return web.Response(body=ready.identity, headers=headers)
+
+    async def gzip(_request: web.Request) -> web.Response:
+        return web.Response(body=ready.gzip, headers={**headers, "Content-Encoding": "gzip"})
+
+    app = web.Application()
+    app.router.add_get("/identity", identity)
+    app.router.add_get("/gzip", gzip)
+    return app
+
+
+async def _serve(app: web.Application) -> None:
+    runner, port = await server.start(app, LOOPBACK, 0)
+    _announce(port)
+    await asyncio.to_thread(sys.stdin.read)
+    await runner.cleanup()
+
+
+def _announce(port: int) -> None:
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

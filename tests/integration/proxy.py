@@ -1,0 +1,90 @@
+"""A TCP door to the tests' PostgreSQL that can be shut and opened again."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from psycopg.conninfo import conninfo_to_dict
+
+from integration.processes import as_url, free_port
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Proxy:
+    """Forwards the port of `url` to the server of `conninfo` while it is open; shut at first."""
+
+    def __init__(self, conninfo: str) -> None:
+        parts = conninfo_to_dict(conninfo)
+        self._host = str(parts.get("host") or "/var/run/postgresql")
+        self._port = int(parts.get("port") or 5432)
+        self._listener: socket.socket | None = None
+        self._threads: list[threading.Thread] = []
+        self._sockets: list[socket.socket] = []
+        self.port = free_port()
+        self.url = as_url(conninfo, host="127.0.0.1", port=str(self.port))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.shut()
+
+    def open(self) -> None:
+        """Let new connections through."""
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._run(self._accept, self._listener)
+
+    def shut(self) -> None:
+        """End every connection and refuse new ones."""
+        if self._listener is None:
+            return
+        for one in [self._listener, *self._sockets]:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for it
+        for thread in self._threads:
+            thread.join()
+        for one in [self._listener, *self._sockets]:
+            one.close()
+        self._listener = None
+        self._threads, self._sockets = [], []
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                server = self._connect()
+                self._sockets += [client, server]
+                self._run(_pump, client, server)
+                self._run(_pump, server, client)
+
+    def _connect(self) -> socket.socket:
+        if not self._host.startswith("/"):
+            return socket.create_connection((self._host, self._port))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(f"{self._host}/.s.PGSQL.{self._port}")
+        return server
+
+    def _run(self, *call: object) -> None:
+        function, *arguments = call
+        assert callable(function)
+        thread = threading.Thread(target=function, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_RDWR)
