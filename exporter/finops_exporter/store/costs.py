@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from finops_exporter.errors import StoreError
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from finops_exporter.model import Account, Complete, ControlTotal, CostRow, Rejected
+
+BATCH = 10_000
+"""So many rows are held at once while they are staged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +51,37 @@ class Staging:
     def __init__(self, connection: Connection, source: str) -> None:
         self._connection = connection
         self._source = source
+        self._numbers: dict[bytes, int] = {}
         run(connection, "drop_stage")
         run(connection, "create_stage")
+        run(connection, "create_stage_series")
 
     def add(self, cost_rows: Iterable[CostRow]) -> int:
-        """Copy rows into the stage and return how many came."""
+        """Copy rows into the stage and return how many came; memory stays bounded."""
+        incoming = iter(cost_rows)
         count = 0
-        with self._connection.cursor() as cursor, cursor.copy(sql("copy_stage")) as copy:
-            for row in cost_rows:
-                copy.write_row(_stage_row(row))
-                count += 1
+        while batch := list(islice(incoming, BATCH)):
+            series: list[Sequence[object]] = []
+            self._copy("copy_stage", [self._narrow(row, series) for row in batch])
+            self._copy("copy_stage_series", series)
+            count += len(batch)
         return count
+
+    def _narrow(self, row: CostRow, unseen: list[Sequence[object]]) -> Sequence[object]:
+        """The row with a number for its dimensions, which go to `unseen` when they are new."""
+        dimensions = _dimensions(row)
+        # A digest instead of the texts: a run may hold hundreds of thousands of series.
+        key = blake2b("\0".join(dimensions).encode(), digest_size=16).digest()
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self._numbers)
+            unseen.append((number, *dimensions))
+        return (row.part, row.day, number, row.billed, row.effective, row.estimated)
+
+    def _copy(self, name: str, values: Iterable[Sequence[object]]) -> None:
+        with self._connection.cursor() as cursor, cursor.copy(sql(name)) as copy:
+            for one in values:
+                copy.write_row(one)
 
     def swap(
         self, run_id: int, declared: Declared, result: runs.RunResult, now: datetime
@@ -95,7 +121,9 @@ class Staging:
         for key in declared.withdrawn:
             self._add_part(key, None, (None, None))
         run(self._connection, "forget_undeclared")
-        self._connection.execute("ANALYZE stage")
+        run(self._connection, "forget_unused_series")
+        self._connection.execute("ANALYZE stage (part, day, number)")
+        self._connection.execute("ANALYZE stage_series")
 
     def _add_part(self, part: str, fingerprint: str | None, days: tuple[object, object]) -> None:
         run(
@@ -128,8 +156,9 @@ class Staging:
         scope = {"source": self._source, "now": now, "run_id": run_id}
         run(connection, "upsert_parts", scope)
         run(connection, "resolve_parts", scope)
-        run(connection, "upsert_groups")
-        run(connection, "upsert_series")
+        run(connection, "add_groups")
+        run(connection, "add_series")
+        run(connection, "resolve_series")
         run(connection, "create_next_facts")
         connection.execute("ANALYZE next_facts")
         run(connection, "create_changes")
@@ -168,10 +197,8 @@ def staging(connection: Connection, source: str) -> Iterator[Staging]:
         stage.close()
 
 
-def _stage_row(row: CostRow) -> Sequence[object]:
+def _dimensions(row: CostRow) -> tuple[str, ...]:
     return (
-        row.part,
-        row.day,
         row.cut,
         row.provider,
         row.account_id,
@@ -179,11 +206,13 @@ def _stage_row(row: CostRow) -> Sequence[object]:
         row.region,
         row.charge_category,
         row.currency,
-        json.dumps(dict(row.tags), sort_keys=True),
-        row.billed,
-        row.effective,
-        row.estimated,
+        _tags_text(tuple(row.tags.items())),
     )
+
+
+@lru_cache(maxsize=4096)
+def _tags_text(tags: tuple[tuple[str, str], ...]) -> str:
+    return json.dumps(dict(tags), sort_keys=True)
 
 
 def _control(one: ControlTotal) -> dict[str, object]:

@@ -93,19 +93,28 @@ SELECT part, fingerprint FROM cost_parts WHERE source = %(source)s;
 -- ---- Replacing what a source declares complete -------------------------------------------------
 -- Staged outside a transaction (fetch), applied inside one (swap).
 
+-- A staged row is narrow: its dimensions are staged once, under a number of this session.
+
 -- name: create_stage
 CREATE TEMPORARY TABLE stage (
-    part text, day date, cut text, provider text, account_id text, service text, region text,
-    charge_category text, currency text, tags jsonb, billed numeric, effective numeric,
-    estimated boolean
+    part text, day date, number integer, billed numeric, effective numeric, estimated boolean
+);
+
+-- name: create_stage_series
+CREATE TEMPORARY TABLE stage_series (
+    number integer, cut text, provider text, account_id text, service text, region text,
+    charge_category text, currency text, tags jsonb, series_id integer
 );
 
 -- name: copy_stage
-COPY stage (part, day, cut, provider, account_id, service, region, charge_category, currency, tags,
-            billed, effective, estimated) FROM STDIN;
+COPY stage (part, day, number, billed, effective, estimated) FROM STDIN;
+
+-- name: copy_stage_series
+COPY stage_series (number, cut, provider, account_id, service, region, charge_category, currency,
+                   tags) FROM STDIN;
 
 -- name: drop_stage
-DROP TABLE IF EXISTS stage;
+DROP TABLE IF EXISTS stage, stage_series;
 
 -- name: create_swap_tables
 CREATE TEMPORARY TABLE swap_parts (
@@ -121,15 +130,23 @@ VALUES (%(part)s, %(fingerprint)s, %(since)s, %(until)s, %(withdrawn)s);
 -- Rows of a part that was never declared complete (its reader died half-way) do not count.
 DELETE FROM stage WHERE part NOT IN (SELECT part FROM swap_parts WHERE NOT withdrawn);
 
+-- name: forget_unused_series
+DELETE FROM stage_series WHERE number NOT IN (SELECT number FROM stage);
+
 -- name: rows_outside_window
-SELECT s.part, s.day FROM stage s JOIN swap_parts p USING (part)
-WHERE s.day < p.since OR s.day >= p.until
+SELECT s.part, CASE WHEN s.first < p.since THEN s.first ELSE s.last END
+FROM (SELECT part, min(day) AS first, max(day) AS last FROM stage GROUP BY part) s
+JOIN swap_parts p USING (part)
+WHERE s.first < p.since OR s.last >= p.until
 LIMIT 1;
 
 -- name: foreign_account_days
 -- Another source already gave money for the same account and day.
 SELECT a.source, a.provider, a.account_id, min(a.day), max(a.day), count(*)
-FROM (SELECT DISTINCT provider, account_id, day FROM stage) t
+FROM (
+    SELECT DISTINCT provider, account_id, day
+    FROM (SELECT DISTINCT number, day FROM stage) d JOIN stage_series USING (number)
+) t
 JOIN cost_account_days a USING (provider, account_id, day)
 WHERE a.source <> %(source)s
 GROUP BY 1, 2, 3 ORDER BY 6 DESC, 1, 2, 3
@@ -145,27 +162,40 @@ SET fingerprint = EXCLUDED.fingerprint, loaded_at = EXCLUDED.loaded_at;
 UPDATE swap_parts s SET part_id = p.part_id
 FROM cost_parts p WHERE p.source = %(source)s AND p.part = s.part;
 
--- name: upsert_groups
+-- name: add_groups
+-- Only what is missing: a conflicting insert would draw (and waste) a number of the identity.
 INSERT INTO cost_groups (cut, provider, account_id, service, charge_category, currency)
-SELECT DISTINCT cut, provider, account_id, service, charge_category, currency FROM stage
-ON CONFLICT DO NOTHING;
+SELECT DISTINCT cut, provider, account_id, service, charge_category, currency
+FROM stage_series s
+WHERE NOT EXISTS (
+    SELECT FROM cost_groups g
+    WHERE (g.provider, g.account_id, g.service, g.charge_category, g.currency, g.cut)
+        = (s.provider, s.account_id, s.service, s.charge_category, s.currency, s.cut)
+);
 
--- name: upsert_series
+-- name: add_series
 INSERT INTO cost_series (group_id, region, tags)
 SELECT DISTINCT g.group_id, s.region, s.tags
-FROM stage s
+FROM stage_series s
 JOIN cost_groups g USING (provider, account_id, service, charge_category, currency, cut)
-ON CONFLICT DO NOTHING;
+WHERE NOT EXISTS (
+    SELECT FROM cost_series c
+    WHERE c.group_id = g.group_id AND c.region = s.region AND c.tags = s.tags
+);
+
+-- name: resolve_series
+UPDATE stage_series s SET series_id = c.series_id
+FROM cost_groups g JOIN cost_series c USING (group_id)
+WHERE (g.provider, g.account_id, g.service, g.charge_category, g.currency, g.cut)
+    = (s.provider, s.account_id, s.service, s.charge_category, s.currency, s.cut)
+  AND c.region = s.region AND c.tags = s.tags;
 
 -- name: create_next_facts
 -- The staged rows with their keys resolved; rows with equal keys are added up.
 CREATE TEMPORARY TABLE next_facts ON COMMIT DROP AS
 SELECT s.day, c.series_id, p.part_id, sum(s.billed) AS billed, sum(s.effective) AS effective,
        bool_or(s.estimated) AS estimated
-FROM stage s
-JOIN cost_groups g USING (provider, account_id, service, charge_category, currency, cut)
-JOIN cost_series c ON c.group_id = g.group_id AND c.region = s.region AND c.tags = s.tags
-JOIN swap_parts p USING (part)
+FROM stage s JOIN stage_series c USING (number) JOIN swap_parts p USING (part)
 GROUP BY 1, 2, 3;
 
 -- name: create_changes

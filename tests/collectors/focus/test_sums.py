@@ -20,7 +20,7 @@ from collectors.focus.support import ROW, items_of, rows_in
 from finops_exporter.model import NONE, ControlTotal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 TAGS = {"team": ["team", "squad"]}
 COLUMNS = list(ROW)
@@ -87,7 +87,7 @@ def team(text: str) -> str:
     return NONE
 
 
-def expected(records: Sequence[Mapping[str, str]]) -> dict[tuple[str, ...], list[Decimal]]:
+def expected(records: Sequence[dict[str, str]]) -> dict[tuple[str, ...], list[Decimal]]:
     sums: dict[tuple[str, ...], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
     for record in records:
         service = " ".join(record["ServiceName"].split())
@@ -106,7 +106,7 @@ def expected(records: Sequence[Mapping[str, str]]) -> dict[tuple[str, ...], list
     return dict(sums)
 
 
-def write(folder: Path, records: Sequence[Mapping[str, str]]) -> list[Path]:
+def write(folder: Path, records: Sequence[dict[str, str]]) -> list[Path]:
     """The same rows as CSV, gzip, Parquet with text, and Parquet with decimals and times."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
@@ -115,25 +115,19 @@ def write(folder: Path, records: Sequence[Mapping[str, str]]) -> list[Path]:
     paths = [folder / name for name in ("a.csv", "b.csv.gz", "c.parquet", "d.parquet")]
     paths[0].write_text(text.getvalue(), encoding="utf-8", newline="")
     paths[1].write_bytes(gzip.compress(text.getvalue().encode()))
+    number, instant = "DECIMAL(38, 28)", "TIMESTAMP"
+    types = {"BilledCost": number, "EffectiveCost": number, "ChargePeriodStart": instant}
+    typed = [
+        record | {c: f"{Decimal(record[c]):f}" for c in types if types[c] == number}
+        for record in records
+    ]
     with duckdb.connect() as database:
-        database.execute(f"CREATE TABLE rows ({', '.join(f'{c} VARCHAR' for c in COLUMNS)})")
-        insert = f"INSERT INTO rows VALUES ({', '.join('?' * len(COLUMNS))})"
-        database.executemany(insert, [[record[c] for c in COLUMNS] for record in records])
-        database.execute(f"COPY rows TO '{paths[2]}'")
-        database.execute("TRUNCATE rows")
-        plain = {"BilledCost", "EffectiveCost"}
-        typed = [
-            [f"{Decimal(record[c]):f}" if c in plain else record[c] for c in COLUMNS]
-            for record in records
-        ]
-        database.executemany(insert, typed)
-        for column, kind in [
-            ("BilledCost", "DECIMAL(38, 28)"),
-            ("EffectiveCost", "DECIMAL(38, 28)"),
-            ("ChargePeriodStart", "TIMESTAMP"),
-        ]:
-            database.execute(f"ALTER TABLE rows ALTER {column} TYPE {kind}")
-        database.execute(f"COPY rows TO '{paths[3]}'")
+        for path, kinds, full in [(paths[2], {}, records), (paths[3], types, typed)]:
+            listed = ", ".join(f"{c} {kinds.get(c, 'VARCHAR')}" for c in COLUMNS)
+            database.execute(f"CREATE OR REPLACE TABLE rows ({listed})")
+            insert = f"INSERT INTO rows VALUES ({', '.join('?' * len(COLUMNS))})"
+            database.executemany(insert, [[record[c] for c in COLUMNS] for record in full])
+            database.execute(f"COPY rows TO '{path}'")
     return paths
 
 
