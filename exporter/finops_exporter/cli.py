@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
 import signal
 import sys
 from contextlib import contextmanager
@@ -13,20 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from finops_exporter import __version__, app, cost_query, logs
+from finops_exporter import __version__, app, cost_query, logs, printing
 from finops_exporter.config import Config, default, load
 from finops_exporter.errors import ConfigError, FinopsError, UsageError
-from finops_exporter.model import Window, money_text
+from finops_exporter.model import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
-    from finops_exporter.model import Progress as Step
     from finops_exporter.scheduler import Report
 
 PARTIAL = 3
@@ -38,9 +33,6 @@ out (rejected files) · 130 or 143 ended by a signal.
 """
 
 DAY = click.DateTime(["%Y-%m-%d"])
-
-UNBOUNDED = 100_000
-"""Columns of a table that goes into a file or a pipe: nothing is folded or cut there."""
 
 
 class Commands(click.Group):
@@ -80,7 +72,7 @@ def main() -> None:
     """Cloud billing as Prometheus metrics: exact, dated, and free to scrape."""
 
 
-@main.command()
+@main.command(short_help="Collect on schedule and serve /metrics.")
 @config_option
 @click.option(
     "--web.listen-address", "listen", metavar="HOST:PORT", help="Overrides server.listen."
@@ -98,14 +90,14 @@ def serve(config: Config, listen: str | None) -> None:
     app.serve(config, os.environ)
 
 
-@main.command()
+@main.command(short_help="Read the sources into the database.")
 @config_option
 @click.option("--once", is_flag=True, help="Run each source once and exit.")
 @click.option(
     "--source", "names", multiple=True, metavar="NAME", help="Only this source; repeatable."
 )
-@click.option("--since", type=DAY, help="First day (UTC) to read again.")
-@click.option("--until", type=DAY, help="Last day (UTC) to read again, inclusive.")
+@click.option("--since", type=DAY, metavar="DAY", help="First day (UTC) to read again.")
+@click.option("--until", type=DAY, metavar="DAY", help="Last day, inclusive; default: today.")
 @click.option(
     "--dry-run", is_flag=True, help="Print what would be read and asked for; change nothing."
 )
@@ -120,8 +112,8 @@ def collect(
 ) -> None:
     """Read the sources into the database: once, or on schedule without serving.
 
-    A run that is ended half-way changes nothing that is stored. --since and --until (both, with
-    --once or --dry-run) read those days again from every file.
+    A run that is ended half-way changes nothing that is stored. --since and --until, with
+    --once or --dry-run, read those days again from every file.
 
     \b
     Examples:
@@ -136,7 +128,7 @@ def collect(
         raise ConfigError("no source is configured; see docs/configuration.md for a first one")
     with _ended_by_signals():
         if dry_run:
-            _print_plans(config, names, window)
+            _dry_run(config, names, window)
         elif once:
             _collect_once(config, names, window)
     if not (once or dry_run):
@@ -144,7 +136,7 @@ def collect(
         app.collect_on_schedule(config, os.environ, names)
 
 
-@main.command("check-config")
+@main.command("check-config", short_help="Check the configuration.")
 @config_option
 def check_config(config: Config) -> None:
     """Check the configuration and every source's options; list the files that sources would read.
@@ -163,7 +155,7 @@ def check_config(config: Config) -> None:
         plan = source.collector.plan(None)
         unreadable += len(plan.unreadable)
         size = sum(part.size_bytes for part in plan.parts)
-        click.echo(f"{source.name}: {len(plan.parts)} parts, {_size(size)}")
+        click.echo(f"{source.name}: {len(plan.parts)} parts, {printing.size(size)}")
         for one in plan.unreadable:
             click.echo(f"{source.name}: {one}")
     if unreadable:
@@ -171,7 +163,7 @@ def check_config(config: Config) -> None:
     click.echo(f"ok: {len(found)} sources")
 
 
-@main.command("migrate")
+@main.command("migrate", short_help="Bring the schema up to date.")
 @config_option
 @click.option("--dry-run", is_flag=True, help="Print what would be applied; change nothing.")
 def migrate_command(config: Config, *, dry_run: bool) -> None:
@@ -191,7 +183,7 @@ def migrate_command(config: Config, *, dry_run: bool) -> None:
         click.echo("the schema is up to date")
 
 
-@main.command()
+@main.command(short_help="Print stored costs, exact.")
 @config_option
 @click.option(
     "--by",
@@ -202,8 +194,8 @@ def migrate_command(config: Config, *, dry_run: bool) -> None:
         "Keys: provider, account, service, region, charge_category, month, day, any configured tag."
     ),
 )
-@click.option("--since", type=DAY, help="First day (UTC); default: the first one stored.")
-@click.option("--until", type=DAY, help="Last day (UTC), inclusive; default: the last one stored.")
+@click.option("--since", type=DAY, metavar="DAY", help="First day (UTC); default: first stored.")
+@click.option("--until", type=DAY, metavar="DAY", help="Last day, inclusive; default: last stored.")
 @click.option("--currency", metavar="CODE", help="Only what was billed in this currency.")
 @click.option(
     "--format",
@@ -240,10 +232,10 @@ def costs(
     elif form == "csv":
         click.echo(cost_query.as_csv(table), nl=False)
     else:
-        _print_costs(table)
+        printing.costs(table)
 
 
-@main.command()
+@main.command(short_help="Make an invented company's bills, to try.")
 @config_option
 @click.option(
     "--folder",
@@ -270,19 +262,19 @@ def demo(config: Config, folder: Path | None, listen: str, *, and_serve: bool) -
     """
     # The demo writes a configuration of its own; this one only tells a wrong address at once.
     app.listening_on(config, listen)
-    with _ended_by_signals(), _progress() as progress:
+    with _ended_by_signals(), printing.progress() as progress:
         made = app.make_demo(folder, listen, os.environ, progress)
     for report in made.reports:
-        _print_report(report)
+        printing.report(report)
     _exit_for(made.reports)
     if not and_serve:
-        click.echo(f"\nNow: {_command('serve', made.config_file)}")
+        click.echo(f"\nNow: {printing.command('serve', made.config_file)}")
         return
     logs.configure(quiet=True)
-    app.serve(made.config, os.environ, started=lambda url: _welcome(url, made.config_file))
+    app.serve(made.config, os.environ, started=lambda url: printing.welcome(url, made.config_file))
 
 
-@main.command()
+@main.command(short_help="Print the versions.")
 @config_option
 def version(config: Config) -> None:
     """Print the versions of the exporter, of Python and of the platform.
@@ -299,45 +291,21 @@ def version(config: Config) -> None:
 
 def _collect_once(config: Config, names: Sequence[str], window: Window | None) -> None:
     selected = app.chosen(config, names)
-    with app.store_of(config, os.environ) as database, _progress() as progress:
+    with app.store_of(config, os.environ) as database, printing.progress() as progress:
         reports = app.collect_once(database, selected, window, progress)
     for report in reports:
-        _print_report(report)
+        printing.report(report)
     _exit_for(reports)
 
 
-def _print_plans(config: Config, names: Sequence[str], window: Window | None) -> None:
+def _dry_run(config: Config, names: Sequence[str], window: Window | None) -> None:
     logs.configure(quiet=True)
     selected = app.chosen(config, names)
     # Not `store_of`, which would bring the schema up to date: that is a change.
     with app.database_of(config, os.environ) as database:
         plans = app.plans(database, selected, window)
     for one in plans:
-        plan = one.plan
-        size = _size(sum(part.size_bytes for part in plan.parts))
-        click.echo(
-            f"{one.source}: would read {len(plan.parts)} parts ({size}), {one.unchanged} kept; "
-            f"withdraw {len(one.withdrawn)}; {plan.requests} paid requests, "
-            f"${money_text(plan.cost_usd)}"
-        )
-        for part in plan.parts:
-            click.echo(f"  read {part.key} ({_size(part.size_bytes)})")
-        for key in one.withdrawn:
-            click.echo(f"  withdraw {key}: the source has it no longer")
-        for rejected in plan.unreadable:
-            click.echo(f"  cannot read {rejected}")
-
-
-def _print_report(report: Report) -> None:
-    click.echo(
-        f"{report.source}: {report.outcome}; {report.parts} parts read, {report.unchanged} "
-        f"unchanged, {report.withdrawn} withdrawn; {report.facts_written} facts written, "
-        f"{report.facts_removed} removed; {report.restated_days} account-days restated"
-    )
-    for rejected in report.rejected:
-        click.echo(f"{report.source}: left out {rejected}", err=True)
-    if report.error and not report.rejected:
-        click.echo(f"{report.source}: {report.error}", err=True)
+        printing.plan(one)
 
 
 def _exit_for(reports: Sequence[Report]) -> None:
@@ -346,55 +314,6 @@ def _exit_for(reports: Sequence[Report]) -> None:
         sys.exit(1)
     if outcomes & {"partial", "skipped"}:
         sys.exit(PARTIAL)
-
-
-def _print_costs(table: cost_query.CostTable) -> None:
-    shown = Table(
-        title=f"{table.window.since} to {table.window.last} (UTC), {table.currency}",
-        title_justify="left",
-        show_footer=True,
-    )
-    for index, key in enumerate(table.keys):
-        footer = "" if index else "total"
-        shown.add_column(key, footer, overflow="fold", no_wrap=key in {"day", "month"})
-    shown.add_column("billed", money_text(table.billed), justify="right", no_wrap=True)
-    shown.add_column("effective", money_text(table.effective), justify="right", no_wrap=True)
-    groups = table.groups
-    if not {"month", "day"} & set(table.keys):
-        groups = tuple(sorted(groups, key=lambda group: group.billed, reverse=True))
-    for group in groups:
-        shown.add_row(*group.values, money_text(group.billed), money_text(group.effective))
-    # Names are no markup, and only a terminal has an edge to fold them at.
-    Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else UNBOUNDED).print(
-        shown
-    )
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, Step], None]]:
-    """Bars on a terminal; elsewhere nothing, because the log says it."""
-    on_terminal = sys.stderr.isatty()
-    logs.configure(quiet=on_terminal)
-    if not on_terminal:
-        yield lambda _source, _step: None
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(source: str, step: Step) -> None:
-            task = tasks.get(source)
-            if task is None:
-                task = tasks[source] = bars.add_task(source, total=step.total)
-            name = Path(step.part).name
-            bars.update(task, description=f"{source} {name}", completed=step.done, total=step.total)
-
-        yield show
 
 
 @contextmanager
@@ -412,32 +331,13 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _command(name: str, config_file: Path) -> str:
-    """What to type for a command on the demo; $DATABASE_URL would send it to another store."""
-    without = "env -u DATABASE_URL " if "DATABASE_URL" in os.environ else ""
-    return f"{without}finops-exporter {name} --config {shlex.quote(str(config_file))}"
-
-
-def _welcome(url: str, config_file: Path) -> None:
-    costs_command = _command("costs", config_file)
-    click.echo(f"""
-The demo is running (Ctrl-C ends it):
-  {url}/          what is stored, and through which day
-  {url}/metrics   what Prometheus scrapes
-
-Three things to try in another terminal:
-  {costs_command} --by provider,month
-  {costs_command} --by team --format json
-  curl -s {url}/metrics | grep day_offset
-""")
-
-
 def _window(since: datetime | None, until: datetime | None) -> Window | None:
     first, last = _day(since), _day(until)
-    if first is None and last is None:
+    if first is None:
+        if last is not None:
+            raise UsageError("--until needs --since")
         return None
-    if first is None or last is None:
-        raise UsageError("--since and --until are given together")
+    last = last or app.utc_now().date()
     if first > last:
         raise UsageError(f"--since {first} is after --until {last}")
     return Window.inclusive(first, last)
@@ -445,12 +345,3 @@ def _window(since: datetime | None, until: datetime | None) -> Window | None:
 
 def _day(moment: datetime | None) -> date | None:
     return moment.replace(tzinfo=UTC).date() if moment else None
-
-
-def _size(count: int) -> str:
-    size = float(count)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:  # noqa: PLR2004 -- SI prefixes
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

@@ -37,8 +37,8 @@ M = TypeVar("M", bound=BaseModel)
 
 QUERY_KEYS = frozenset(
     ("provider", "account", "service", "region", "charge_category", "month", "day", "currency")
-)
-"""What queries call the dimensions of a cost; no tag may take such a name."""
+) | {"billed", "effective"}
+"""What queries call the dimensions and the amounts of a cost; no tag may take such a name."""
 
 _DURATION = re.compile(
     "(?:([0-9]{1,5})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?|([0-9]{1,6})"

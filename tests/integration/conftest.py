@@ -31,7 +31,12 @@ def server_url() -> Iterator[str]:
         return
     home = ROOT_HOME if os.geteuid() == 0 else ROOT / ".cache"
     server = EmbeddedPostgres(Path(home) / "test-postgres")
-    yield server.start()
+    url = server.start()
+    with psycopg.connect(url, autocommit=True) as connection:
+        # Nothing here has to outlive a power cut; the tests that kill have servers of their own.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+    yield url
     server.stop()
 
 

@@ -106,7 +106,7 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(config: Path, database_ur
     assert (result.exit_code, result.stderr) == (0, "")
     size = (folder / "changes.csv").stat().st_size
     assert result.stdout.splitlines() == [
-        f"bill: would read 1 parts ({size} B), 1 kept; withdraw 1; 0 paid requests, $0",
+        f"bill: would read 1 parts ({size} B), 1 unchanged; withdraw 1; 0 paid requests, $0",
         f"  read {folder}/changes.csv ({size} B)",
         f"  withdraw {folder}/goes.csv: the source has it no longer",
     ]

@@ -186,6 +186,11 @@ def test_root_does_not_open_a_private_home(tmp_path: Path) -> None:
     assert private.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_blank_in_the_path_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="a blank is in its path"):
+        EmbeddedPostgres(tmp_path / "my data" / "postgres").start()
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 DAYS = 70
 IMPATIENT = """
-from finops_exporter import app, cli
-app.STOP_SECONDS = 1.0
+from finops_exporter import cli, service
+service.STOP_SECONDS = 1.0
 cli.main()
 """
 

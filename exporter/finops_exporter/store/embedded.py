@@ -151,6 +151,11 @@ def _prepare_folder(data_dir: Path) -> None:
         data_dir.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot make the data folder {data_dir}: {error.strerror}") from error
+    if " " in str(data_dir):
+        raise StoreError(
+            f"the embedded PostgreSQL cannot use {str(data_dir)!r}: a blank is in its path. Choose "
+            "another folder with database.data_dir"
+        )
     if _is_root() and not _all_may_enter(data_dir):
         raise StoreError(
             f"root's embedded PostgreSQL runs as a user of its own, which cannot reach {data_dir}: "

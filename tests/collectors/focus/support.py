@@ -6,6 +6,8 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import duckdb
+
 from finops_exporter.collectors.focus import FocusCollector, FocusOptions
 from finops_exporter.model import Complete, CostRow, Rejected
 
@@ -33,6 +35,18 @@ ROW = {
     "Tags": "",
 }
 """A row that has all that is needed."""
+
+
+NUMBER = (
+    " is not a number; write digits with an optional sign, point and exponent,"
+    " such as -12.5 or 1.5E-7, without currency sign or thousands separator"
+)
+TIME = " is not a date and time; write ISO 8601, such as 2025-04-01T00:00:00Z"
+INEXACT = (
+    " cannot be added up exactly with the other amounts of this column:"
+    " more than 38 digits would be needed; correct it or split the file"
+)
+"""What the reader says of a value that it cannot take."""
 
 
 def ask(api: str, call: Callable[[], T]) -> T:
@@ -78,3 +92,12 @@ def rejection_in(items: Iterable[Item]) -> Rejected:
     assert not any(isinstance(item, Complete | CostRow) for item in kept)
     (found,) = [item for item in kept if isinstance(item, Rejected)]
     return found
+
+
+def parquet(path: Path, rows: str, **columns: str) -> Path:
+    """A Parquet file of the columns of ROW as text, some replaced by SQL over the table `rows`."""
+    texts = {name: f"'{text}'" for name, text in ROW.items() if text}
+    listed = ", ".join(f"{sql} AS {name}" for name, sql in (texts | columns).items())
+    with duckdb.connect() as database:
+        database.execute(f"COPY (SELECT {listed} FROM {rows}) TO '{path}' (FORMAT parquet)")
+    return path

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gzip
 from datetime import UTC, date, datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.focus.support import ROW, csv_text, items_of, rows_in
+from collectors.focus.support import csv_text, items_of, rows_in
 from finops_exporter.collectors.focus_columns import canonical
 from finops_exporter.model import (
     NONE,
@@ -37,15 +36,6 @@ def only_row(folder: Path, text: str | bytes, name: str = "cost.csv") -> CostRow
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     (row,) = rows_in(items_of(path))
     return row
-
-
-def parquet(path: Path, rows: str, **columns: str) -> Path:
-    """A Parquet file of the columns of ROW as text, some replaced by SQL over the table `rows`."""
-    texts = {name: f"'{text}'" for name, text in ROW.items() if text}
-    listed = ", ".join(f"{sql} AS {name}" for name, sql in (texts | columns).items())
-    with duckdb.connect() as database:
-        database.execute(f"COPY (SELECT {listed} FROM {rows}) TO '{path}' (FORMAT parquet)")
-    return path
 
 
 def test_a_row_as_it_is_meant(tmp_path: Path) -> None:
@@ -292,67 +282,6 @@ def test_without_configured_tags_their_column_is_not_read(tmp_path: Path) -> Non
     path.write_text(csv_text({"Tags": "{broken"}))
     (row,) = rows_in(items_of(path, tags={}))
     assert row.tags == {}
-
-
-@pytest.mark.parametrize(
-    ("sql", "tags"),
-    [
-        ("MAP {'team ': 'web', 'env': 'prod'}", {"team": "web", "environment": "prod"}),
-        ("{'Team': 'web', 'env': NULL}", {"team": "web"}),
-        ("NULL::MAP(VARCHAR, VARCHAR)", {}),
-        ("""'{"team": "web"}'""", {"team": "web"}),
-        ("""'{"team": "web"}'::JSON""", {"team": "web"}),
-    ],
-)
-def test_tags_in_parquet(tmp_path: Path, sql: str, tags: Mapping[str, str]) -> None:
-    (row,) = rows_in(items_of(parquet(tmp_path / "cost.parquet", "range(1)", Tags=sql)))
-    assert row.tags == tags
-
-
-@pytest.mark.parametrize(
-    ("sql", "day"),
-    [
-        ("TIMESTAMP '2026-11-02 23:00:00'", date(2026, 11, 2)),
-        ("TIMESTAMP_NS '2026-11-02 23:00:00'", date(2026, 11, 2)),
-        ("TIMESTAMPTZ '2026-11-02 23:00:00-05:00'", date(2026, 11, 3)),
-        ("DATE '2026-11-02'", date(2026, 11, 2)),
-        ("'2026-11-02T23:00:00-05:00'", date(2026, 11, 3)),
-    ],
-)
-def test_instants_in_parquet(tmp_path: Path, sql: str, day: date) -> None:
-    path = parquet(tmp_path / "cost.parquet", "range(1)", ChargePeriodStart=sql)
-    (row,) = rows_in(items_of(path))
-    assert row.day == day
-
-
-@pytest.mark.parametrize(
-    ("sql", "amount"),
-    [
-        ("0.1::DOUBLE", "0.1"),
-        ("1e-7::DOUBLE", "0.0000001"),
-        ("1e22::DOUBLE", "1E22"),
-        ("0.1::FLOAT", "0.1"),
-        ("1234.5::DECIMAL(9, 4)", "1234.5"),
-        ("1.2345678901234567890123456789::DECIMAL(38, 28)", "1.2345678901234567890123456789"),
-        ("-7::BIGINT", "-7"),
-        ("7::UTINYINT", "7"),
-        ("7::HUGEINT", "7"),
-        ("' 1.50 '", "1.5"),
-    ],
-)
-def test_amounts_in_parquet(tmp_path: Path, sql: str, amount: str) -> None:
-    path = parquet(tmp_path / "cost.parquet", "range(3)", BilledCost=sql, EffectiveCost="2")
-    items = items_of(path)
-    (row,) = rows_in(items)
-    (total,) = [item for item in items if isinstance(item, ControlTotal)]
-    assert row.billed == total.billed == Context(prec=50).multiply(Decimal(3), Decimal(amount))
-    assert row.effective == total.effective == 6
-
-
-def test_ids_that_are_numbers_in_parquet(tmp_path: Path) -> None:
-    path = parquet(tmp_path / "cost.parquet", "range(1)", SubAccountId="42::BIGINT")
-    (row,) = rows_in(items_of(path))
-    assert row.account_id == "42"
 
 
 def test_a_window_keeps_rows_and_totals_inside(tmp_path: Path) -> None:

@@ -5,25 +5,24 @@ from __future__ import annotations
 import gzip
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pytest
 from pydantic import ValidationError
 
-from collectors.focus.support import ROW, collector, csv_text, items_of, rejection_in, rows_in
+from collectors.focus.support import (
+    INEXACT,
+    NUMBER,
+    TIME,
+    collector,
+    csv_text,
+    items_of,
+    rejection_in,
+    rows_in,
+)
 from finops_exporter.model import Complete, Rejected
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NUMBER = (
-    " is not a number; write digits with an optional sign, point and exponent,"
-    " such as -12.5 or 1.5E-7, without currency sign or thousands separator"
-)
-TIME = " is not a date and time; write ISO 8601, such as 2025-04-01T00:00:00Z"
-INEXACT = (
-    " cannot be added up exactly with the other amounts of this column:"
-    " more than 38 digits would be needed; correct it or split the file"
-)
 LAST = {"SubAccountId": "9"}
 
 VALUES: dict[str, tuple[dict[str, str], str, str]] = {
@@ -272,47 +271,6 @@ def test_a_gzip_whose_checksum_is_wrong(tmp_path: Path) -> None:
     found = rejection_in(items_of(path))
     assert found.reason == "bad_gzip"
     assert "CRC check failed" in found.message
-
-
-def test_not_parquet(tmp_path: Path) -> None:
-    path = tmp_path / "cost.parquet"
-    path.write_text(GOOD)
-    found = rejection_in(items_of(path))
-    assert found.reason == "bad_parquet"
-    assert str(path) in str(found)
-    assert "finops-focus-" not in found.message
-
-
-@pytest.mark.parametrize(
-    ("column", "sql", "message"),
-    [
-        ("BilledCost", "CASE i WHEN 1 THEN 'nan'::DOUBLE ELSE 1 END", f"'nan'{NUMBER}"),
-        ("BilledCost", "CASE i WHEN 1 THEN 'inf'::DOUBLE ELSE 1 END", f"'inf'{NUMBER}"),
-        (
-            "BilledCost",
-            "CASE WHEN i <> 1 THEN 1::DECIMAL(9, 2) END",
-            "is empty; BilledCost must be given in every row",
-        ),
-        (
-            "BilledCost",
-            "(9 - i)::DECIMAL(38, 37)",
-            f"'8.{'0' * 37}'{INEXACT}",
-        ),
-        (
-            "ChargePeriodStart",
-            "CASE i WHEN 1 THEN 'infinity'::TIMESTAMP ELSE '2026-11-01'::TIMESTAMP END",
-            f"'infinity'{TIME}",
-        ),
-    ],
-)
-def test_a_wrong_value_in_parquet(tmp_path: Path, column: str, sql: str, message: str) -> None:
-    path = tmp_path / "cost.parquet"
-    columns = {name: f"'{text}'" for name, text in ROW.items()} | {column: sql}
-    listed = ", ".join(f"{text} AS {name}" for name, text in columns.items())
-    with duckdb.connect() as database:
-        database.execute(f"COPY (SELECT {listed} FROM range(1, 4) t(i)) TO '{path}'")
-    found = rejection_in(items_of(path))
-    assert str(found) == f"{path}, row 1, column {column}: {message}"
 
 
 def test_a_file_that_is_none_of_ours(tmp_path: Path) -> None:

@@ -1,0 +1,152 @@
+"""What people see of a command: sentences, tables, bars. The commands decide what is printed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from finops_exporter import logs
+from finops_exporter.model import money_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from decimal import Decimal
+
+    from finops_exporter.app import SourcePlan
+    from finops_exporter.cost_query import CostTable
+    from finops_exporter.model import Progress as Step
+    from finops_exporter.scheduler import Report
+
+UNBOUNDED = 100_000
+"""Columns of a table that goes into a file or a pipe: nothing is folded or cut there."""
+
+
+def plan(one: SourcePlan) -> None:
+    """What a run of a source would do."""
+    todo = one.plan
+    total = size(sum(part.size_bytes for part in todo.parts))
+    click.echo(
+        f"{one.source}: would read {len(todo.parts)} parts ({total}), {one.unchanged} unchanged; "
+        f"withdraw {len(one.withdrawn)}; {todo.requests} paid requests, "
+        f"${money_text(todo.cost_usd)}"
+    )
+    for part in todo.parts:
+        click.echo(f"  read {part.key} ({size(part.size_bytes)})")
+    for key in one.withdrawn:
+        click.echo(f"  withdraw {key}: the source has it no longer")
+    for rejected in todo.unreadable:
+        click.echo(f"  cannot read {rejected}")
+
+
+def report(done: Report) -> None:
+    """How a run of a source ended; what it left out goes to stderr."""
+    click.echo(
+        f"{done.source}: {done.outcome}; {done.parts} parts read, {done.unchanged} "
+        f"unchanged, {done.withdrawn} withdrawn; {done.facts_written} facts written, "
+        f"{done.facts_removed} removed; {done.restated_days} account-days restated"
+    )
+    for rejected in done.rejected:
+        click.echo(f"{done.source}: left out {rejected}", err=True)
+    if done.error and not done.rejected:
+        click.echo(f"{done.source}: {done.error}", err=True)
+
+
+def costs(table: CostTable) -> None:
+    """A table whose amounts stand point under point, exact."""
+    shown = Table(
+        title=f"{table.window.since} to {table.window.last} (UTC), {table.currency}",
+        title_justify="left",
+        show_footer=True,
+    )
+    for index, key in enumerate(table.keys):
+        footer = "" if index else "total"
+        shown.add_column(key, footer, overflow="fold", no_wrap=key in {"day", "month"})
+    groups = table.groups
+    if not {"month", "day"} & set(table.keys):
+        groups = tuple(sorted(groups, key=lambda group: group.billed, reverse=True))
+    billed = aligned([*(group.billed for group in groups), table.billed])
+    effective = aligned([*(group.effective for group in groups), table.effective])
+    shown.add_column("billed", billed[-1], justify="right", no_wrap=True)
+    shown.add_column("effective", effective[-1], justify="right", no_wrap=True)
+    for group, *amounts in zip(groups, billed[:-1], effective[:-1], strict=True):
+        shown.add_row(*group.values, *amounts)
+    # Names are no markup, and only a terminal has an edge to fold them at.
+    Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else UNBOUNDED).print(
+        shown
+    )
+
+
+def aligned(amounts: Sequence[Decimal]) -> list[str]:
+    """The exact amounts with equally many digits after the point, thousands apart."""
+    places = max(len(money_text(amount).partition(".")[2]) for amount in amounts)
+    return [f"{amount:,.{places}f}" for amount in amounts]
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, Step], None]]:
+    """Bars on a terminal; elsewhere nothing, because the log says it."""
+    on_terminal = sys.stderr.isatty()
+    logs.configure(quiet=on_terminal)
+    if not on_terminal:
+        yield lambda _source, _step: None
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(source: str, step: Step) -> None:
+            task = tasks.get(source)
+            if task is None:
+                task = tasks[source] = bars.add_task(source, total=step.total)
+            name = Path(step.part).name
+            bars.update(task, description=f"{source} {name}", completed=step.done, total=step.total)
+
+        yield show
+
+
+def command(name: str, config_file: Path) -> str:
+    """What to type for a command on the demo; $DATABASE_URL would send it to another store."""
+    without = "env -u DATABASE_URL " if "DATABASE_URL" in os.environ else ""
+    beside_python = os.path.relpath(Path(sys.executable).with_name("finops-exporter"))
+    program = "finops-exporter" if shutil.which("finops-exporter") else beside_python
+    return f"{without}{program} {name} --config {shlex.quote(str(config_file))}"
+
+
+def welcome(url: str, config_file: Path) -> None:
+    """What the demo serves, and what to try."""
+    costs_command = command("costs", config_file)
+    click.echo(f"""
+The demo is running (Ctrl-C ends it):
+  {url}/          what is stored, and through which day
+  {url}/metrics   what Prometheus scrapes
+
+Three things to try in another terminal:
+  {costs_command} --by provider,month
+  {costs_command} --by team --format json
+  curl -s {url}/metrics | grep day_offset
+""")
+
+
+def size(count: int) -> str:
+    """A number of bytes, rounded: 1.5 MB."""
+    left = float(count)
+    for unit in ("B", "kB", "MB"):
+        if left < 1000:  # noqa: PLR2004 -- SI prefixes
+            return f"{left:.0f} {unit}" if unit == "B" else f"{left:.1f} {unit}"
+        left /= 1000
+    return f"{left:.1f} GB"
