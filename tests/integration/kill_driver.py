@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from finops_exporter import app, logs
-from finops_exporter.collectors.focus import FocusCollector
+from finops_exporter.collectors.focus.collector import FocusCollector
 from finops_exporter.config import load
 from finops_exporter.exposition import exposition
 from finops_exporter.store import costs

@@ -141,7 +141,7 @@ def stop_reader(process: Process) -> None:
     def reader() -> int | None:
         for pid in session_of(process.pid):
             with suppress(OSError):
-                if "focus_reader" in Path(f"/proc/{pid}/cmdline").read_text():
+                if "focus.reader" in Path(f"/proc/{pid}/cmdline").read_text():
                     return pid
         return None
 

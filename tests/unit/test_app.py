@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from finops_exporter import app
-from finops_exporter.collectors.focus import FocusCollector
+from finops_exporter.collectors.focus.collector import FocusCollector
 from finops_exporter.config import load
 from finops_exporter.errors import ConfigError, UsageError
 

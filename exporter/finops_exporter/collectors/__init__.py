@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BUILT_IN: Mapping[str, str] = {
-    "focus": "finops_exporter.collectors.focus:FocusCollector",
+    "focus": "finops_exporter.collectors.focus.collector:FocusCollector",
 }
 """Source type to class; imported only when a configuration names it."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from finops_exporter.collectors.focus import FocusCollector, FocusOptions
+from finops_exporter.collectors.focus.collector import FocusCollector, FocusOptions
 from finops_exporter.model import Complete, CostRow, Rejected
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from collectors.focus.support import (
     rejection_in,
     rows_in,
 )
-from finops_exporter.collectors import collector_class, focus
+from finops_exporter.collectors import collector_class
+from finops_exporter.collectors.focus import collector as focus
 from finops_exporter.errors import CollectError
 from finops_exporter.model import Complete, Progress, Rejected
 
@@ -127,7 +128,7 @@ def test_interrupts_are_left_to_the_parent(tmp_path: Path, children: list[Child]
 
 PARENT = """
 import sys
-from finops_exporter.collectors import focus
+from finops_exporter.collectors.focus import collector as focus
 source = focus.FocusCollector("f", focus.FocusCollector.Config(paths=[sys.argv[1]]), {})
 popen = focus.subprocess.Popen
 def record(*args, **kwargs):

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.focus.support import csv_text, items_of, rows_in
-from finops_exporter.collectors.focus_columns import canonical
+from finops_exporter.collectors.focus.columns import canonical
 from finops_exporter.model import (
     NONE,
     Account,

@@ -131,8 +131,8 @@ def write(folder: Path, records: Sequence[dict[str, str]]) -> list[Path]:
     return paths
 
 
-@given(st.lists(rows, min_size=1, max_size=12))
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(rows, min_size=1, max_size=24))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 def test_sums_are_exact_in_every_format(records: list[dict[str, str]]) -> None:
     with localcontext(prec=80), TemporaryDirectory() as name:
         paths = write(Path(name), records)

@@ -1,6 +1,6 @@
 """FOCUS 1.0-1.2 cost files (CSV, CSV.gz, Parquet) on a local disk.
 
-The files are read by a short-lived child process (`focus_reader`), so that DuckDB's memory is given
+The files are read by a short-lived child process (`reader`), so that DuckDB's memory is given
 back when the work is done, and a file that kills it takes nothing else along.
 """
 
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints
 
 from finops_exporter.collectors import Options
-from finops_exporter.collectors.focus_columns import canonical
+from finops_exporter.collectors.focus.columns import canonical
 from finops_exporter.errors import CollectError
 from finops_exporter.model import (
     Account,
@@ -51,7 +51,7 @@ FORMATS = (".csv", ".csv.gz", ".parquet")
 _READER_VERSION = 1
 """Part of every fingerprint: raise it when the same file would give other rows."""
 
-_READER = "finops_exporter.collectors.focus_reader"
+_READER = "finops_exporter.collectors.focus.reader"
 
 _GRACE_SECONDS = 10.0
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from finops_exporter.collectors.focus_columns import AMOUNTS, INSTANTS, NAMES, spellings
-from finops_exporter.collectors.focus_views import literal
+from finops_exporter.collectors.focus.columns import AMOUNTS, INSTANTS, NAMES, spellings
+from finops_exporter.collectors.focus.views import literal
 from finops_exporter.model import CHARGE_CATEGORIES
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from finops_exporter.collectors.focus_columns import AMOUNTS, INSTANTS, NAMES, OPTIONAL, REQUIRED
+from finops_exporter.collectors.focus.columns import AMOUNTS, INSTANTS, NAMES, OPTIONAL, REQUIRED
 from finops_exporter.model import NONE
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from finops_exporter.collectors.focus_columns import DEFAULTED, OPTIONAL, REQUIRED
-from finops_exporter.collectors.focus_csv import Reject, header
-from finops_exporter.collectors.focus_sql import columns as columns_of
-from finops_exporter.collectors.focus_views import Column, Padded, Source, literal
+from finops_exporter.collectors.focus.columns import DEFAULTED, OPTIONAL, REQUIRED
+from finops_exporter.collectors.focus.delimited import Reject, header
+from finops_exporter.collectors.focus.statements import columns as columns_of
+from finops_exporter.collectors.focus.views import Column, Padded, Source, literal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from finops_exporter.collectors import focus_columns as focus
-from finops_exporter.collectors import focus_sql as sql
-from finops_exporter.collectors.focus_csv import Reject, locate, verify_gzip
-from finops_exporter.collectors.focus_open import Job, csv_file, parquet
-from finops_exporter.collectors.focus_views import MACROS, MAX_DIGITS, Source
+from finops_exporter.collectors.focus import columns as focus
+from finops_exporter.collectors.focus import statements as sql
+from finops_exporter.collectors.focus.delimited import Reject, locate, verify_gzip
+from finops_exporter.collectors.focus.files import Job, csv_file, parquet
+from finops_exporter.collectors.focus.views import MACROS, MAX_DIGITS, Source
 from finops_exporter.model import NONE
 
 if TYPE_CHECKING:
