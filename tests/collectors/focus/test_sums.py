@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 from collections import defaultdict
+from datetime import date
 from decimal import Decimal, localcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,7 +62,7 @@ rows = st.fixed_dictionaries(
     {
         "BilledCost": amounts(),
         "EffectiveCost": amounts(),
-        "ChargePeriodStart": st.dates().filter(lambda day: 2000 < day.year < 2100).map(str),
+        "ChargePeriodStart": st.dates(date(2001, 1, 1), date(2099, 12, 31)).map(str),
         "ChargePeriodEnd": st.just("2026-12-01T00:00:00Z"),
         "ChargeCategory": st.sampled_from(["Usage", "TAX", "credit"]),
         "ProviderName": st.sampled_from(list(PROVIDERS)),
@@ -131,7 +132,7 @@ def write(folder: Path, records: Sequence[dict[str, str]]) -> list[Path]:
     return paths
 
 
-@given(st.lists(rows, min_size=1, max_size=24))
+@given(st.lists(rows, min_size=1, max_size=12))
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 def test_sums_are_exact_in_every_format(records: list[dict[str, str]]) -> None:
     with localcontext(prec=80), TemporaryDirectory() as name:
