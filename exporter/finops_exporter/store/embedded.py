@@ -6,6 +6,7 @@ that a killed process left behind is found again and used.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -71,7 +72,9 @@ class EmbeddedPostgres:
         # A server that was killed cannot be stopped: that is no failure of a stop.
         with suppress(subprocess.SubprocessError, import_module("psutil").Error):
             self._server.cleanup()
-        # The library keeps what it started by path and would hand out the stopped one.
+        # The library would stop it once more at exit, and it keeps what it started by path and would
+        # hand out the stopped one.
+        atexit.unregister(self._server._cleanup)  # noqa: SLF001 -- no public way
         type(self._server)._instances.pop(self._server.pgdata, None)  # noqa: SLF001 -- no public way
         self._server = None
 
