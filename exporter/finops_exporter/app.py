@@ -102,7 +102,7 @@ def database_of(
         if config.database.url is not None:
             url = config.database.url.get_secret_value()
         else:
-            embedded = EmbeddedPostgres(config.database.data_dir or default_data_dir(env))
+            embedded = _embedded(config, env)
             stack.callback(embedded.stop)
             url = embedded.start()
         database = Database(url, pool_size=config.database.pool_size, wait_seconds=wait)
@@ -111,11 +111,34 @@ def database_of(
         yield database
 
 
+def _embedded(config: Config, env: Mapping[str, str]) -> EmbeddedPostgres:
+    return EmbeddedPostgres(config.database.data_dir or default_data_dir(env))
+
+
 @contextmanager
 def store_of(config: Config, env: Mapping[str, str]) -> Iterator[Database]:
     """The same with its schema brought up to date: for the commands that need it now."""
     with database_of(config, env) as database:
+        database.probe()
         migrate(database)
+        yield database
+
+
+@contextmanager
+def readable_store_of(config: Config, env: Mapping[str, str]) -> Iterator[Database]:
+    """The database for reading alone; raises FinopsError when its schema is not ours yet."""
+    nothing = "no cost is stored yet; run: finops-exporter collect --once --config FILE"
+    if config.database.url is None and not _embedded(config, env).exists:
+        raise FinopsError(nothing)
+    with database_of(config, env) as database:
+        database.probe()
+        missing = pending_migrations(database)
+        if missing == list(migrations()):
+            raise FinopsError(nothing)
+        if missing:
+            raise FinopsError(
+                f"the schema lacks {len(missing)} migrations; run: finops-exporter migrate"
+            )
         yield database
 
 

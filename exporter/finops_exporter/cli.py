@@ -7,7 +7,7 @@ import platform
 import signal
 import sys
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,6 @@ from finops_exporter.model import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import date
 
     from finops_exporter.scheduler import Report
 
@@ -28,11 +27,31 @@ PARTIAL = 3
 """Exit code: done, but something was left out."""
 
 EXIT_CODES = """
-Exit codes: 0 done · 1 failed · 2 wrong usage or configuration · 3 done, but something was left
-out (rejected files) · 130 or 143 ended by a signal.
+Exit codes: 0 done (for what runs until a signal: ended by one) · 1 failed · 2 wrong usage or
+configuration · 3 done, but something was left out (rejected files) · 130 or 143 cut short by a
+signal.
 """
 
-DAY = click.DateTime(["%Y-%m-%d"])
+
+class Day(click.ParamType[date]):
+    """A day such as 2026-01-31, of a year that calculations can still go beyond."""
+
+    name = "day"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> date:
+        """Read the day; fails with what would be right."""
+        try:
+            found = date.fromisoformat(str(value))
+        except ValueError:
+            found = None
+        if found is None or found.year in {MINYEAR, MAXYEAR}:
+            self.fail(f"must be a day such as 2026-01-31, not {value!r}", param, ctx)
+        return found
+
+
+DAY = Day()
 
 
 class Commands(click.Group):
@@ -43,7 +62,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except FinopsError as error:
-            click.echo(f"finops-exporter: {error}", err=True)
+            # Lines of a configuration's mistakes begin with file:line, for the editor to jump to.
+            name = "" if isinstance(error, ConfigError) else "finops-exporter: "
+            click.echo(f"{name}{error}", err=True)
             ctx.exit(error.exit_code)
         except BrokenPipeError:
             # The reader of our output went away (`| head`): nothing to say, nobody to say it to.
@@ -106,8 +127,8 @@ def collect(
     *,
     once: bool,
     names: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
+    since: date | None,
+    until: date | None,
     dry_run: bool,
 ) -> None:
     """Read the sources into the database: once, or on schedule without serving.
@@ -208,8 +229,8 @@ def costs(
     config: Config,
     *,
     by: str,
-    since: datetime | None,
-    until: datetime | None,
+    since: date | None,
+    until: date | None,
     currency: str | None,
     form: str,
 ) -> None:
@@ -223,9 +244,13 @@ def costs(
     """
     logs.configure(quiet=True)
     keys = cost_query.parse_keys(by, config.tags)
-    with app.store_of(config, os.environ) as database:
+    with app.readable_store_of(config, os.environ) as database:
         table = cost_query.query(
-            database, keys, since=_day(since), until=_day(until), currency=currency
+            database,
+            keys,
+            since=since,
+            until=until,
+            currency=currency and currency.upper(),
         )
     if form == "json":
         click.echo(cost_query.as_json(table))
@@ -331,17 +356,12 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _window(since: datetime | None, until: datetime | None) -> Window | None:
-    first, last = _day(since), _day(until)
-    if first is None:
-        if last is not None:
+def _window(since: date | None, until: date | None) -> Window | None:
+    if since is None:
+        if until is not None:
             raise UsageError("--until needs --since")
         return None
-    last = last or app.utc_now().date()
-    if first > last:
-        raise UsageError(f"--since {first} is after --until {last}")
-    return Window.inclusive(first, last)
-
-
-def _day(moment: datetime | None) -> date | None:
-    return moment.replace(tzinfo=UTC).date() if moment else None
+    last = until or app.utc_now().date()
+    if since > last:
+        raise UsageError(f"--since {since} is after --until {last}")
+    return Window.inclusive(since, last)

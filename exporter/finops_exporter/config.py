@@ -27,7 +27,7 @@ from pydantic import (
 
 from finops_exporter import yaml_source
 from finops_exporter.explain import Place, validated, without_empty
-from finops_exporter.model import Basis
+from finops_exporter.model import COST_KEYS, Basis
 from finops_exporter.yaml_source import Document, Hidden, KeyPath, Problem, Whole, key_text
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 
-QUERY_KEYS = frozenset(
-    ("provider", "account", "service", "region", "charge_category", "month", "day", "currency")
-) | {"billed", "effective"}
+QUERY_KEYS = frozenset((*COST_KEYS, "currency", "billed", "effective"))
 """What queries call the dimensions and the amounts of a cost; no tag may take such a name."""
 
 _DURATION = re.compile(

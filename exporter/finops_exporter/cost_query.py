@@ -11,7 +11,7 @@ from decimal import MAX_PREC, Decimal, localcontext
 from typing import TYPE_CHECKING
 
 from finops_exporter.errors import FinopsError, UsageError
-from finops_exporter.model import Window, money_text
+from finops_exporter.model import COST_KEYS, Window, money_text
 from finops_exporter.store.reads import CostSum, Grain, costs_by, stored_window
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from finops_exporter.store.database import Database
-
-KEYS = ("provider", "account", "service", "region", "charge_category", "month", "day")
-"""What costs can be grouped by, beside the configured tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ class CostTable:
 
 def parse_keys(text: str, tags: Iterable[str]) -> tuple[str, ...]:
     """The keys of a list such as "provider,month"; raises UsageError for an unknown one."""
-    allowed = [*KEYS, *sorted(tags)]
+    allowed = [*COST_KEYS, *sorted(tags)]
     keys = tuple(key.strip() for key in text.split(",") if key.strip())
     for key in keys:
         if key not in allowed:
@@ -84,10 +81,15 @@ def query(
     grain: Grain = "day" if "day" in keys else "month" if "month" in keys else "none"
     dimensions = [key for key in keys if key not in {"day", "month"}]
     sums = costs_by(database, dimensions, window, grain=grain, currency=currency)
-    if not sums:
-        what = f" in {currency}" if currency else ""
+    if not sums and currency:
+        others = sorted({one.currency for one in costs_by(database, [], window)})
         raise FinopsError(
-            f"no cost{what} is stored between {window.since} and {window.last}; "
+            f"no cost was billed in {currency} between {window.since} and {window.last}; "
+            f"stored there: {', '.join(others) or 'nothing'}"
+        )
+    if not sums:
+        raise FinopsError(
+            f"no cost is stored between {window.since} and {window.last}; "
             "`finops-exporter costs --by day` shows the days that are"
         )
     currencies = sorted({one.currency for one in sums})

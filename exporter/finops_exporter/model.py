@@ -22,6 +22,9 @@ CHARGE_CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 FULL_CUT = "account,charge_category,region,service,tags"
 """The cut that knows every dimension at once: what FOCUS files and BigQuery exports give."""
 
+COST_KEYS = ("provider", "account", "service", "region", "charge_category", "month", "day")
+"""What stored costs can be grouped by, beside the configured tags."""
+
 Basis: TypeAlias = Literal["billed", "effective"]
 """FOCUS BilledCost (what the invoice says) or EffectiveCost (commitments spread over their use)."""
 
@@ -85,12 +88,16 @@ class ControlTotal:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the source calls an account; None where it does not say."""
+    """What the source calls an account; None where it does not say.
+
+    `named_on` is the newest day (UTC) of which it says so: a newer day's name wins.
+    """
 
     provider: str
     account_id: str
     account_name: str | None = None
     billing_account_id: str | None = None
+    named_on: date = date.min
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ class Rejected:
     def __str__(self) -> str:
         place = [self.part]
         if self.row is not None:
-            place.append(f"row {self.row}")
+            place.append(f"data row {self.row}")
         if self.column is not None:
             place.append(f"column {self.column}")
         return f"{', '.join(place)}: {self.message}"
@@ -157,8 +164,8 @@ class PlannedPart:
 class Plan:
     """What a collector will read: its parts, and what it will ask (and pay) for.
 
-    `unreadable` are parts or patterns that could not be listed; nothing is withdrawn while there
-    are any. `withdraws` says whether stored parts that are not listed any more shall disappear.
+    `unreadable` names what is there and will not be read. `whole` says that everything could be
+    listed; `withdraws` that stored parts which are not listed any more shall then disappear.
     """
 
     parts: tuple[PlannedPart, ...]
@@ -166,6 +173,7 @@ class Plan:
     requests: int = 0
     cost_usd: Decimal = Decimal(0)
     unreadable: tuple[Rejected, ...] = ()
+    whole: bool = True
     withdraws: bool = True
 
 

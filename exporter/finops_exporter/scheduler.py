@@ -6,7 +6,10 @@ A source that fails never stops the others; what was stored before it failed sta
 from __future__ import annotations
 
 import asyncio
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import structlog
@@ -24,9 +27,8 @@ from finops_exporter.store import runs
 from finops_exporter.store.costs import Declared, staging
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from datetime import datetime, timedelta
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from finops_exporter.collectors import Collector
     from finops_exporter.model import Item, Plan, Window
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 log = structlog.get_logger()
+
+RETRY = timedelta(seconds=30)
+"""The first wait after a failed run."""
 
 NAMED_REJECTIONS = 5
 """So many rejections are spelled out in a run's error; the others are counted."""
@@ -126,12 +131,14 @@ class Kernel:
         stored = runs.fingerprints(connection, source.name)
         plan = source.collector.plan(window)
         todo = pending(plan, stored)
-        declared = Declared(withdrawn=withdrawn(plan, stored), rejected=list(plan.unreadable))
-        with staging(connection, source.name) as stage:
+        declared = Declared(rejected=list(plan.unreadable))
+        with staging(connection, source.name) as stage, _alarm(source):
             items = source.collector.collect(todo, _ask)
             rows = stage.add(self._sort(source, items, declared))
+            self._progress(source.name, Progress("storing", 0, 1))
+            declared.withdrawn = withdrawn(plan, stored, declared.rejected)
             report = _report(source.name, plan, todo, declared, rows)
-            changes = stage.swap(run_id, declared, _result(report), self._clock())
+            changes = stage.swap(run_id, declared, _result(report), self._clock(), source.lag)
         return replace(
             report,
             facts_written=changes.written,
@@ -166,12 +173,12 @@ class Kernel:
     def _fail(self, connection: Connection, run_id: int, error: Exception) -> None:
         result = runs.RunResult("failed", error=f"{error}")
         if not connection.broken:
-            runs.finish(connection, run_id, result, self._clock())
+            runs.finish_failed(connection, run_id, result, self._clock())
             return
         # The run stays "running" when the database is gone for good; the next one marks it killed.
         try:
             with self._database.connection() as fresh:
-                runs.finish(fresh, run_id, result, self._clock())
+                runs.finish_failed(fresh, run_id, result, self._clock())
         except StoreError as again:
             log.warning("the failed run could not be written down", error=str(again))
 
@@ -224,17 +231,27 @@ class Scheduler:
         self._stopping.set()
 
     async def _repeat(self, source: Source) -> None:
+        failures = 0
         while not self._stopping.is_set():
             async with self._free:
                 if self._stopping.is_set():
                     return
-                await asyncio.to_thread(self._kernel.run, source)
+                report = await asyncio.to_thread(self._kernel.run, source)
             self._after()
+            failures = failures + 1 if report.outcome in {"failed", "skipped"} else 0
             try:
-                async with asyncio.timeout(source.interval.total_seconds()):
+                async with asyncio.timeout(pause(source.interval, failures).total_seconds()):
                     await self._stopping.wait()
             except TimeoutError:
                 continue
+
+
+def pause(interval: timedelta, failures: int) -> timedelta:
+    """How long to wait after so many failures in a row: doubled each time, up to the interval."""
+    if failures == 0:
+        return interval
+    # Beyond a day of doubling nothing changes any more, and the number stays small.
+    return min(interval, RETRY * (1 << min(failures - 1, 12)))
 
 
 def pending(plan: Plan, stored: dict[str, str]) -> Plan:
@@ -245,17 +262,40 @@ def pending(plan: Plan, stored: dict[str, str]) -> Plan:
     return replace(plan, parts=changed)
 
 
-def withdrawn(plan: Plan, stored: Iterable[str]) -> list[str]:
-    """Stored parts that the source no longer has; none while anything could not be listed."""
-    if not plan.withdraws or plan.unreadable or plan.window is not None:
+def withdrawn(
+    plan: Plan, stored: Mapping[str, str], rejected: Iterable[Rejected] = ()
+) -> list[str]:
+    """Stored parts that the source no longer has, and that it has under another name now.
+
+    None of the former while not everything could be listed, or while a new part was rejected: it
+    may be the successor of a part that is gone. `stored` maps a part to its fingerprint.
+    """
+    if plan.window is not None:
         return []
     listed = {part.key for part in plan.parts}
-    return sorted(key for key in stored if key not in listed)
+    gone = {key for key in stored if key not in listed}
+    lost_successor = any(one.part in listed and one.part not in stored for one in rejected)
+    if not plan.withdraws or not plan.whole or lost_successor:
+        renamed = {part.fingerprint for part in plan.parts if part.key not in stored}
+        gone = {key for key in gone if stored[key] in renamed}
+    return sorted(gone)
 
 
 def _ask(api: str, call: Callable[[], T]) -> T:  # noqa: ARG001 -- the name is part of the seam
     """No source has a remote API yet, so there is nothing to count, price or cap."""
     return call()
+
+
+@contextmanager
+def _alarm(source: Source) -> Iterator[None]:
+    """End a read that says nothing for longer than its timeout, by cancelling it."""
+    timer = threading.Timer(source.timeout.total_seconds(), source.collector.cancel)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _closing(items: Iterator[Item]) -> Iterator[Item]:

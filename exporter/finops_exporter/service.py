@@ -35,6 +35,9 @@ log = structlog.get_logger()
 RETRY_SECONDS = 5.0
 """How long to wait before the database is tried again at start."""
 
+ANSWER_SECONDS = 30.0
+"""A database that takes longer for the snapshot counts as gone until it answers."""
+
 STOP_SECONDS = 15.0
 """How long runs under way may take to end after SIGTERM."""
 
@@ -73,7 +76,9 @@ class Service:
         # The first page, before anybody can ask: the last good data, if the database is there.
         await asyncio.to_thread(self._first_page)
         runner, port = await self._listen(host, port)
-        started(_url(host, port))
+        url = _url(host, port)
+        log.info("listening", url=url, database=self._parts.database.place)
+        started(url)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._refresh_forever())
@@ -112,7 +117,8 @@ class Service:
             page=lambda: self._exposition.page,
             content_type=CONTENT_TYPE,
             not_ready=self._not_ready,
-            ages=self._ages,
+            providers=self._providers,
+            sources=self._sources,
             version=__version__,
         )
         try:
@@ -156,10 +162,18 @@ class Service:
     async def _refresh_forever(self) -> None:
         interval = self._parts.refresh.total_seconds()
         was_up = True
+        reading: asyncio.Task[None] | None = None
         while not self._stopping.is_set():
             await _wait(self._changed, interval)
             self._changed.clear()
-            await asyncio.to_thread(self._exposition.refresh, self._parts.clock())
+            reading = reading or asyncio.create_task(self._refresh())
+            await asyncio.wait({reading}, timeout=ANSWER_SECONDS)
+            if reading.done():
+                reading.result()
+                reading = None
+            else:
+                # One read at a time: a database that hangs must not take a thread at every turn.
+                self._exposition.keep(StoreError("the database does not answer"))
             problem = self._exposition.problem
             if (problem is None) != was_up:
                 was_up = problem is None
@@ -170,21 +184,38 @@ class Service:
                         "the database is gone; the last good values stay", error=str(problem)
                     )
 
+    async def _refresh(self) -> None:
+        await asyncio.to_thread(self._exposition.refresh, self._parts.clock())
+
     def _not_ready(self) -> list[str]:
         if self._exposition.snapshot is not None:
             return []
         problem = self._start_problem or self._exposition.problem
         return [str(problem) if problem else "the first snapshot is being built"]
 
-    def _ages(self) -> list[server.ProviderAge]:
+    def _providers(self) -> list[server.ProviderLine]:
         snapshot = self._exposition.snapshot
         return [
-            server.ProviderAge(
+            server.ProviderLine(
                 time.provider,
+                f"{time.month:%Y-%m}",
                 time.newest_complete.isoformat(),
                 _age(self._parts.clock() - utc_midnight(time.newest_complete) - timedelta(days=1)),
             )
             for time in (snapshot.times if snapshot else ())
+        ]
+
+    def _sources(self) -> list[server.SourceLine]:
+        snapshot = self._exposition.snapshot
+        return [
+            server.SourceLine(
+                state.source,
+                state.outcome,
+                f"{state.started_at:%Y-%m-%d %H:%M}",
+                f"{state.last_success:%Y-%m-%d %H:%M}" if state.last_success else "never",
+                state.error or "",
+            )
+            for state in (snapshot.sources if snapshot else ())
         ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ def swap(
     accounts: Sequence[Account] = (),
     rejected: Sequence[Rejected] = (),
     now: datetime = NOW,
+    lag: timedelta = timedelta(0),
 ) -> Changes:
     """Replace `parts` (default: those of the rows) of `source` by `rows`."""
     listed = list(rows)
@@ -66,4 +67,4 @@ def swap(
         run_id = runs.start(connection, source, window, now)
         with staging(connection, source) as stage:
             stage.add(listed)
-            return stage.swap(run_id, declared, runs.RunResult("succeeded"), now)
+            return stage.swap(run_id, declared, runs.RunResult("succeeded"), now, lag)

@@ -160,7 +160,7 @@ def test_a_malformed_file_is_left_out_and_named(config: Path, database_url: str)
     done = run("collect", "--once", "--config", config)
     assert done.returncode == 3
     assert done.stdout.startswith("bill: partial; 1 parts read")
-    assert f"bill: left out {bad}, row 2, column BilledCost: '$1,000' is not a" in done.stderr
+    assert f"bill: left out {bad}, data row 2, column BilledCost: '$1,000' is not a" in done.stderr
     assert total(database_url) == 3
     bad.with_name("good.csv").unlink()
     (config.parent / "empty.csv").touch()

@@ -148,8 +148,8 @@ def test_two_sources_of_the_same_money_are_an_error_that_names_both(database: Da
         swap(database, [cost("2026-11-02", "1"), cost("2026-11-03", "1")], source="api")
     assert str(caught.value) == (
         "api: account '111' of aws already comes from the source 'export' (1 days, 2026-11-02 to "
-        "2026-11-02); the same money would count twice. Leave the account out of one of the two "
-        "sources"
+        "2026-11-02); the same money would count twice. Leave the account out of one of them, or "
+        "give a renamed source its name back"
     )
     assert total(database) == 2
     # Another account of the same provider, or another day of the same account, is fine.
@@ -164,19 +164,63 @@ def test_restatements_are_complete_days_that_were_stored_before(database: Databa
     second = [
         cost("2026-11-01", "12"),  # restated by +2
         cost("2026-11-02", "9", service="EC2"),  # moved: -10 and +9
-        cost("2026-11-03", "5"),  # complete, but never stored before
+        cost("2026-11-03", "5"),  # complete, and known to be nothing until now
+        cost("2026-10-31", "6"),  # older than all that was known of the account
+        cost("2026-11-01", "6", account_id="222"),  # an account that is new
         cost("2026-11-04", "4"),  # stored, but was not complete
     ]
-    assert swap(database, second, covered_until=covered).restated_days == 2
+    assert swap(database, second, covered_until=covered).restated_days == 3
     assert fetch(
         database, "SELECT day, billed_change, billed_moved FROM cost_restatements ORDER BY 1"
     ) == [
         (date(2026, 11, 1), Decimal(2), Decimal(2)),
         (date(2026, 11, 2), Decimal(-1), Decimal(19)),
+        (date(2026, 11, 3), Decimal(5), Decimal(5)),
     ]
     with snapshot_reader(database) as reader:
-        ((provider, _, _, currency, billed, _),) = reader.restated()
-    assert (provider, currency, billed) == ("aws", "USD", Decimal(21))
+        assert sum(one.billed for one in reader.restated()) == 26
+
+
+def test_a_day_within_the_lag_of_its_source_is_not_restated(database: Database) -> None:
+    swap(database, [cost("2026-11-20", "1")])
+    assert swap(database, [cost("2026-11-20", "9")], lag=timedelta(hours=36)).restated_days == 0
+    assert swap(database, [cost("2026-11-20", "1")], lag=timedelta(hours=12)).restated_days == 1
+
+
+def test_a_part_that_was_read_in_part_has_no_total_of_its_own_any_more(
+    database: Database,
+) -> None:
+    control = ControlTotal("", "aws", date(2026, 11, 1), "USD", Decimal(3), Decimal(3))
+    swap(database, [cost("2026-11-01", "3")], controls=[control])
+    window = Window.inclusive(date(2026, 11, 1), date(2026, 11, 1))
+    swap(database, [cost("2026-11-01", "4")], window=window)
+    with snapshot_reader(database) as reader:
+        assert reader.unreconciled([("aws", date(2026, 11, 1))]) == []
+
+
+def test_an_older_file_does_not_bring_an_old_name_back(database: Database) -> None:
+    new = Account("aws", "111", "new", named_on=date(2026, 11, 1))
+    old = Account("aws", "111", "old", named_on=date(2026, 10, 1))
+    swap(database, [cost("2026-11-01", "3")], accounts=[new])
+    swap(database, [cost("2026-11-01", "3")], accounts=[old])
+    with snapshot_reader(database) as reader:
+        assert reader.accounts() == [new]
+    swap(database, [], parts=[""])
+    with snapshot_reader(database) as reader:
+        assert reader.accounts() == []
+
+
+def test_series_that_are_known_draw_no_numbers(database: Database) -> None:
+    for amount in ("1", "2", "3"):
+        swap(database, [cost("2026-11-01", amount)])
+    swap(database, [cost("2026-11-01", "1"), cost("2026-11-01", "1", service="EC2")])
+    assert fetch(database, "SELECT max(series_id), max(group_id) FROM cost_series") == [(2, 2)]
+
+
+def test_what_belongs_to_no_account_may_come_from_several_sources(database: Database) -> None:
+    swap(database, [cost("2026-11-01", "1", account_id="__none__")], source="one")
+    swap(database, [cost("2026-11-01", "1", account_id="__none__")], source="two")
+    assert total(database) == 2
 
 
 def test_a_series_that_moves_from_one_file_to_another_restates_nothing(database: Database) -> None:

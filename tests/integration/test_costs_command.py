@@ -248,7 +248,8 @@ def test_currencies_are_never_added_up(database_url: str, tmp_path: Path) -> Non
     assert dollars == "provider,billed,effective,currency\naws,1.5,1.5,USD\n"
     none = invoke("costs", "--config", config, "--currency", "JPY")
     assert none.exit_code == 1
-    assert "no cost in JPY is stored" in none.stderr
+    assert "stored there: EUR, USD" in none.stderr
+    assert "no cost was billed in JPY" in none.stderr
 
 
 def test_nothing_stored_says_how_to_collect(database_url: str, tmp_path: Path) -> None:
@@ -264,7 +265,7 @@ def test_nothing_stored_says_how_to_collect(database_url: str, tmp_path: Path) -
         (["--until", "2024-08-31"], 1, "until 2024-08-31; the stored days are"),
         (["--since", "2025-01-01", "--until", "2025-01-31"], 1, "2025-01-01 and 2025-01-31"),
         (["--since", "2024-09-02", "--until", "2024-09-01"], 2, "2024-09-02 is after --until"),
-        (["--since", "yesterday"], 2, "'yesterday' does not match the format '%Y-%m-%d'"),
+        (["--since", "yesterday"], 2, "must be a day such as 2026-01-31, not 'yesterday'"),
         (["--by", "servise"], 2, "cannot group by 'servise'; did you mean 'service'?"),
         (["--by", "currency"], 2, "cannot group by 'currency'"),
         (["--by", "team,project"], 2, "charge_category, month, day, stage, team)"),

@@ -38,11 +38,12 @@ class Scripted:
     script: Script = lambda _plan: iter(())
     parts: Mapping[str, str] = field(default_factory=lambda: {"a": "1"})
     unreadable: tuple[Rejected, ...] = ()
+    whole: bool = True
     cancelled: bool = False
 
     def plan(self, window: Window | None) -> Plan:
         parts = tuple(PlannedPart(*part) for part in self.parts.items())
-        return Plan(parts, window, unreadable=self.unreadable)
+        return Plan(parts, window, unreadable=self.unreadable, whole=self.whole)
 
     def collect(self, plan: Plan, ask: Ask) -> Iterator[Item]:
         return ask("scripted", lambda: self.script(plan))
@@ -108,7 +109,7 @@ def test_a_part_that_is_gone_is_withdrawn_but_not_while_the_listing_is_not_whole
 ) -> None:
     run(database, Scripted(script=one_day("2"), parts={"a": "1", "b": "1"}))
     broken = (Rejected("*.gz", "no_match", "no file matches"),)
-    report = run(database, Scripted(parts={"a": "1"}, unreadable=broken))
+    report = run(database, Scripted(parts={"a": "1"}, unreadable=broken, whole=False))
     assert report.outcome == "partial"
     assert total(database) == 4
     report = run(database, Scripted(parts={"a": "1"}))
@@ -126,7 +127,10 @@ def test_a_rejected_part_keeps_its_stored_rows_while_others_load(database: Datab
     report = run(database, Scripted(script=half, parts={"a": "2", "b": "2"}))
     assert report.outcome == "partial"
     assert total(database) == 7
-    assert outcomes(database)[-1] == ("partial", "a, row 4, column BilledCost: 'x' is no number")
+    assert outcomes(database)[-1] == (
+        "partial",
+        "a, data row 4, column BilledCost: 'x' is no number",
+    )
     with database.connection() as connection:
         # It is tried again: its fingerprint is still the one of the rows that are stored.
         assert runs.fingerprints(connection, "scripted") == {"a": "1", "b": "2"}
@@ -212,7 +216,10 @@ def test_progress_reaches_whoever_watches(database: Database) -> None:
         progress=lambda name, step: seen.append((name, step)),
     )
     kernel.run(source(Scripted(script=one_day("1"))))
-    assert seen == [("scripted", Progress("a", 0, 1))]
+    assert seen == [
+        ("scripted", Progress("a", 0, 1)),
+        ("scripted", Progress("storing", 0, 1)),
+    ]
 
 
 def test_the_schedule_runs_every_source_also_when_one_fails(database: Database) -> None:

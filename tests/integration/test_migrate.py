@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from finops_exporter.errors import StoreError
-from finops_exporter.store.database import Database, rows, value
+from finops_exporter.store.database import Database, rows
 from finops_exporter.store.migrate import Migration, migrate, migrations, pending
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def test_from_an_older_schema_with_rows_in_it(empty_url: str) -> None:
             migration.version for migration in migrations()[1:]
         ]
         with database.connection() as connection:
-            assert rows(connection, "stored_currencies") == [("USD",)]
+            assert rows(connection, "stored_currencies") == [("aws", "USD")]
 
 
 def test_two_at_once_apply_each_migration_once(empty_url: str) -> None:
@@ -101,7 +101,15 @@ def test_a_failing_migration_leaves_nothing_of_itself(empty_url: str) -> None:
 
 def test_facts_are_a_hypertable_exactly_where_timescale_is(database: Database) -> None:
     with database.connection() as connection:
-        assert value(connection, "is_hypertable") is bool(os.environ.get("FINOPS_TEST_TIMESCALE"))
+        extension = connection.execute(
+            "SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'"
+        ).fetchone()
+        assert extension == (1 if os.environ.get("FINOPS_TEST_TIMESCALE") else 0,)
+        if extension == (1,):
+            chunked = connection.execute(
+                "SELECT hypertable_name FROM timescaledb_information.hypertables"
+            ).fetchall()
+            assert chunked == [("cost_facts",)]
 
 
 def test_an_unreachable_server_is_named_without_its_password() -> None:

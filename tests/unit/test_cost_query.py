@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finops_exporter.cost_query import KEYS, CostTable, Group, as_csv, as_json, parse_keys
+from finops_exporter.cost_query import CostTable, Group, as_csv, as_json, parse_keys
 from finops_exporter.errors import UsageError
-from finops_exporter.model import Window
+from finops_exporter.model import COST_KEYS, Window
 
 WINDOW = Window.inclusive(date(2026, 11, 1), date(2026, 11, 20))
 
@@ -32,7 +32,7 @@ def table(*groups: Group, keys: tuple[str, ...] = ("service",)) -> CostTable:
     [
         ("provider", ("provider",)),
         ("month, provider ,team", ("month", "provider", "team")),
-        (",".join(KEYS), KEYS),
+        (",".join(COST_KEYS), COST_KEYS),
         ("", ()),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 from finops_exporter.cli import main
+from finops_exporter.collectors import BUILT_IN, collector_class
 from finops_exporter.exposition.catalogue import COST_METRICS, FINOPS_METRICS, LIVE_METRICS
 from shared import ROOT
 
@@ -43,6 +44,14 @@ def test_every_option_that_the_readme_names_exists() -> None:
     }
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z.-]+", README))
     assert named <= options | {"--help"}
+
+
+def test_every_option_of_a_built_in_source_is_explained() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    for kind in BUILT_IN:
+        section = text.split(f"## Sources of type `{kind}`")[1].split("\n## ")[0]
+        options = collector_class(kind).Config.model_fields
+        assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == set(options)
 
 
 def test_the_links_of_the_readme_lead_somewhere() -> None:

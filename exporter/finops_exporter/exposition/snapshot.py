@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from finops_exporter.model import Account
     from finops_exporter.store.database import Database
-    from finops_exporter.store.reads import SnapshotReader
+    from finops_exporter.store.reads import SnapshotReader, SourceState
 
 DAY_OFFSETS = (1, 2, 8)
 """The complete days that the daily families show: newest, the day before, the same weekday."""
@@ -66,6 +66,7 @@ class Snapshot:
 
     generation: int
     times: tuple[ProviderTime, ...]
+    sources: tuple[SourceState, ...]
     families: tuple[Family, ...]
 
 
@@ -81,8 +82,13 @@ def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
         _add_days(reader, families)
         _add_spans(reader, families, now)
         _add_truth(reader, families)
-        _add_facts(reader, families, settings, now)
-        return Snapshot(reader.generation(), tuple(times.values()), families.in_order())
+        _add_facts(reader, families, settings)
+        return Snapshot(
+            generation=reader.generation(),
+            times=tuple(times.values()),
+            sources=tuple(reader.source_states()),
+            families=families.in_order(),
+        )
 
 
 class _Families:
@@ -95,11 +101,18 @@ class _Families:
         self._sums: dict[tuple[str, tuple[str, ...]], Decimal] = {}
 
     def add_costs(
-        self, name: str, costs: Iterable[Cost], labels: Callable[[Cost], Iterable[str]]
+        self,
+        name: str,
+        costs: Iterable[Cost],
+        labels: Callable[[Cost], Iterable[str]],
+        on: Callable[[Cost], date] | None = None,
     ) -> None:
-        """Add `costs` to a cost family; `labels` gives the values after the provider's."""
+        """Add `costs` to a cost family; `labels` gives the values after the provider's.
+
+        `on` gives the day of the exchange rate; the default is the newest complete day.
+        """
         for cost in costs:
-            usd = self._usd(cost)
+            usd = self._usd(cost, on(cost) if on else None)
             if usd is None:
                 continue
             metric, first = cost_metric(name, cost.provider)
@@ -118,20 +131,25 @@ class _Families:
             self._families[name].samples[key] = float(amount)
         return tuple(family for _, family in sorted(self._families.items()))
 
-    def _usd(self, cost: Cost) -> Decimal | None:
+    def rate(self, provider: str, currency: str) -> Decimal | None:
+        """One rate for all days of a provider: a comparison must not show the exchange rate."""
+        time = self.times.get(provider)
+        return None if time is None else self._settings.rate(currency, time.newest_complete)
+
+    def _usd(self, cost: Cost, on: date | None) -> Decimal | None:
         amount = cost.billed if self._settings.basis == "billed" else cost.effective
-        time = self.times.get(cost.provider)
-        if time is None:
-            return None
-        # One rate for all days of a provider: a comparison must not show the exchange rate.
-        rate = self._settings.rate(cost.currency, time.newest_complete)
+        rate = (
+            self._settings.rate(cost.currency, on)
+            if on
+            else self.rate(cost.provider, cost.currency)
+        )
         return None if rate is None else amount * rate
 
 
 def _provider_times(
     reader: SnapshotReader, settings: Settings, now: datetime
 ) -> dict[str, ProviderTime]:
-    oldest = reader.oldest_days()
+    stored = reader.stored_spans(now)
     configured: dict[str, list[date]] = {}
     removed: dict[str, list[date]] = {}
     for source, provider, covered_until in reader.coverage():
@@ -140,18 +158,24 @@ def _provider_times(
         day = newest_complete_day(covered_until, now, lag or timedelta(0))
         group.setdefault(provider, []).append(day)
     times = {}
-    for provider in sorted({*configured, *removed} & set(oldest)):
-        # Sources that are configured no more speak only where nobody else does.
-        days = configured.get(provider) or removed[provider]
+    for provider, (oldest, last_over) in stored.items():
+        # Sources that are configured no more speak only where nobody else does. Without any usage
+        # (purchases alone) nothing says how far it reaches but the last day itself.
+        days = configured.get(provider) or removed.get(provider) or [last_over or oldest]
         newest = common_complete_day(days, settings.hold)
         month = billing_month(newest, now, settings.hold)
-        times[provider] = ProviderTime(provider, newest, month, oldest[provider])
+        times[provider] = ProviderTime(provider, newest, month, oldest)
     return times
 
 
 def _add_months(reader: SnapshotReader, families: _Families, settings: Settings) -> None:
     current = [(time.provider, time.month) for time in families.times.values()]
-    before = [(provider, previous_month(month)) for provider, month in current]
+    # A month that began before the first stored day is unknown as a whole.
+    before = [
+        (time.provider, month)
+        for time in families.times.values()
+        if (month := previous_month(time.month)) >= time.oldest
+    ]
     families.add_costs("cost_monthly_usd", reader.monthly(current), _with_month)
     families.add_costs("cost_previous_month_usd", reader.monthly(before), _with_month)
     families.add_costs("cost_charge_category_monthly_usd", reader.by_category(current), _with_month)
@@ -194,8 +218,15 @@ def _add_spans(reader: SnapshotReader, families: _Families, now: datetime) -> No
 def _add_truth(reader: SnapshotReader, families: _Families) -> None:
     # A counter begins at zero: nothing restated is known, not unknown.
     zero = Decimal(0)
-    moved = [Cost(provider, None, (), "USD", zero, zero) for provider in families.times]
-    families.add_costs("cost_restated_usd_total", [*moved, *reader.restated()], lambda _: ())
+    moved = [
+        Cost(time.provider, time.oldest, (), "USD", zero, zero) for time in families.times.values()
+    ]
+    families.add_costs(
+        "cost_restated_usd_total",
+        [*moved, *reader.restated()],
+        labels=lambda _: (),
+        on=lambda cost: cost.when,
+    )
     for time in families.times.values():
         families.add(
             "finops_billing_data_newest_day_timestamp_seconds",
@@ -204,17 +235,14 @@ def _add_truth(reader: SnapshotReader, families: _Families) -> None:
         )
 
 
-def _add_facts(
-    reader: SnapshotReader, families: _Families, settings: Settings, now: datetime
-) -> None:
+def _add_facts(reader: SnapshotReader, families: _Families, settings: Settings) -> None:
     for account in reader.accounts():
         families.add("finops_account_info", _account_labels(account, settings), 1)
     families.add("finops_cost_basis_info", [settings.basis], 1)
     for source, reason, count in reader.rejected_rows():
         families.add("finops_rejected_rows", [source, reason], count)
-    today = now.date()
-    known = [code for code in reader.currencies() if settings.rate(code, today) is not None]
-    for source, currency, count in reader.rows_in_other_currencies(known):
+    unknown = [pair for pair in reader.currencies() if families.rate(*pair) is None]
+    for source, currency, count in reader.rows_in(unknown):
         families.add("finops_unconverted_rows", [source, f"no_rate_{currency.lower()}"], count)
 
 

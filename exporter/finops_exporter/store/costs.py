@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from finops_exporter.errors import StoreError
+from finops_exporter.model import NONE
 from finops_exporter.store import runs
 from finops_exporter.store.database import LOCK_SPACE, Connection, rows, run
 from finops_exporter.store.sql import sql
@@ -84,9 +86,17 @@ class Staging:
                 copy.write_row(one)
 
     def swap(
-        self, run_id: int, declared: Declared, result: runs.RunResult, now: datetime
+        self,
+        run_id: int,
+        declared: Declared,
+        result: runs.RunResult,
+        now: datetime,
+        lag: timedelta = timedelta(0),
     ) -> Changes:
         """Make the stage the truth of every declared part, in one transaction.
+
+        `lag` is how long after midnight a day of this source counts as complete: what changes
+        before that is no restatement.
 
         Raises StoreError, with nothing changed, when another source already gave money for the
         same account and day, or when a row lies outside the window of its part.
@@ -96,7 +106,7 @@ class Staging:
             run(connection, "lock_facts", {"space": LOCK_SPACE})
             self._name_parts(declared)
             self._check()
-            changes = self._replace(run_id, now)
+            changes = self._replace(run_id, now, now - lag)
             self._describe(declared)
             runs.replace_rejections(connection, self._source, declared.rejected)
             runs.finish(connection, run_id, result, now)
@@ -141,19 +151,24 @@ class Staging:
     def _check(self) -> None:
         for part, day in rows(self._connection, "rows_outside_window"):
             raise StoreError(f"{self._source}: {part!r} gave a row of {day}, outside its window")
-        source = {"source": self._source}
+        source = {"source": self._source, "no_account": NONE}
         for other, provider, account, first, last, days in rows(
             self._connection, "foreign_account_days", source
         ):
             raise StoreError(
                 f"{self._source}: account {account!r} of {provider} already comes from the source "
                 f"{other!r} ({days} days, {first} to {last}); the same money would count twice. "
-                "Leave the account out of one of the two sources"
+                "Leave the account out of one of them, or give a renamed source its name back"
             )
 
-    def _replace(self, run_id: int, now: datetime) -> Changes:
+    def _replace(self, run_id: int, now: datetime, over_until: datetime) -> Changes:
         connection = self._connection
-        scope = {"source": self._source, "now": now, "run_id": run_id}
+        scope = {
+            "source": self._source,
+            "now": now,
+            "over_until": over_until,
+            "run_id": run_id,
+        }
         run(connection, "upsert_parts", scope)
         run(connection, "resolve_parts", scope)
         run(connection, "add_groups")
@@ -233,6 +248,7 @@ def _accounts(accounts: Iterable[Account]) -> list[dict[str, object]]:
             "account_id": one.account_id,
             "account_name": one.account_name,
             "billing_account_id": one.billing_account_id,
+            "named_on": one.named_on,
         }
         for one in accounts
     ]

@@ -28,11 +28,8 @@ logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def describe(url: str) -> str:
-    """Where a database is, without its password: "host:port/name"."""
-    try:
-        parts = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        return "(unreadable database URL)"
+    """Where a database is, without its password: "host:port/name"; raises ProgrammingError."""
+    parts = conninfo_to_dict(url)
     host = parts.get("host", "localhost")
     return f"{host}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
 
@@ -44,19 +41,28 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 4, wait_seconds: float = 10.0) -> None:
-        self.place = describe(url)
+        try:
+            self.place = describe(url)
+        except psycopg.ProgrammingError:
+            # The driver's own text would quote the URL, password included.
+            raise StoreError(
+                "the database URL cannot be read (an unknown option, or a % that is not escaped as "
+                "%25); correct database.url or DATABASE_URL"
+            ) from None
+        self._url = url
         self._pool = ConnectionPool(
             url,
             min_size=0,
             max_size=pool_size,
             timeout=wait_seconds,
             open=False,
+            # Not as an option of the connection: that would replace the options in the URL.
+            configure=_in_utc,
             check=ConnectionPool.check_connection,
             reconnect_timeout=wait_seconds,
             kwargs={
                 "autocommit": True,
                 "application_name": "finops-exporter",
-                "options": "-c timezone=UTC",
                 "connect_timeout": max(2, round(wait_seconds)),
             },
         )
@@ -81,11 +87,25 @@ class Database:
         try:
             yield
         except PoolTimeout as error:
-            raise StoreError(f"the database {self.place} is unreachable: {error}") from error
+            why = self._why_unreachable() or str(error)
+            raise StoreError(f"the database {self.place} is unreachable: {why}") from error
         except psycopg.OperationalError as error:
             raise StoreError(f"the database {self.place} went away: {_line(error)}") from error
         except psycopg.Error as error:
             raise StoreError(f"the database {self.place} refused: {_line(error)}") from error
+
+    def probe(self) -> None:
+        """Raise StoreError at once, and with the reason, when the server cannot be reached."""
+        if why := self._why_unreachable():
+            raise StoreError(f"the database {self.place} is unreachable: {why}")
+
+    def _why_unreachable(self) -> str | None:
+        """What one attempt of its own says: the pool knows only that it waited."""
+        try:
+            psycopg.connect(self._url, connect_timeout=2).close()
+        except psycopg.Error as error:
+            return _line(error)
+        return None
 
     def check_version(self) -> None:
         """Raise StoreError when the server is older than we support."""
@@ -96,6 +116,10 @@ class Database:
                 f"the database {self.place} runs PostgreSQL {version // 10000}; "
                 f"{MINIMUM_SERVER_VERSION // 10000} or newer is needed"
             )
+
+
+def _in_utc(connection: Connection) -> None:
+    connection.execute("SET timezone = 'UTC'")
 
 
 def run(connection: Connection, name: str, parameters: Mapping[str, Any] | None = None) -> int:

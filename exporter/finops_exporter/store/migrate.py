@@ -57,10 +57,10 @@ def migrate(database: Database, known: Sequence[Migration] | None = None) -> lis
     database.check_version()
     with database.connection() as connection:
         # A session lock: each migration is a transaction of its own below it.
-        connection.execute("SET lock_timeout = '5min'")
         run_lock(connection, "lock_migrations")
         try:
-            run(connection, "create_migrations_table")
+            if not value(connection, "migrations_table_exists"):
+                run(connection, "create_migrations_table")
             todo = _pending(connection, migrations() if known is None else known)
             for migration in todo:
                 _apply(connection, migration)
@@ -69,7 +69,6 @@ def migrate(database: Database, known: Sequence[Migration] | None = None) -> lis
         finally:
             if not connection.broken:
                 run_lock(connection, "unlock_migrations")
-                connection.execute("RESET lock_timeout")
     return todo
 
 

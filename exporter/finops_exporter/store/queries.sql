@@ -1,8 +1,5 @@
 -- Every statement that the store runs, by name. Days are UTC dates; a window is [since, until).
 
--- name: ping
-SELECT 1;
-
 -- name: server_version
 SELECT current_setting('server_version_num')::integer;
 
@@ -10,7 +7,7 @@ SELECT current_setting('server_version_num')::integer;
 -- ---- Migrations --------------------------------------------------------------------------------
 
 -- name: create_migrations_table
-CREATE TABLE IF NOT EXISTS schema_migrations (
+CREATE TABLE schema_migrations (
     version    integer PRIMARY KEY,
     name       text NOT NULL,
     checksum   text NOT NULL,
@@ -26,16 +23,6 @@ VALUES (%(version)s, %(name)s, %(checksum)s);
 
 -- name: migrations_table_exists
 SELECT to_regclass('schema_migrations') IS NOT NULL;
-
--- name: is_hypertable
-SELECT EXISTS (
-    SELECT FROM pg_trigger
-    WHERE tgrelid = 'cost_facts'::regclass AND tgname = 'ts_insert_blocker'
-) OR EXISTS (
-    SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE i.inhparent = 'cost_facts'::regclass AND n.nspname = '_timescaledb_internal'
-);
 
 
 -- ---- Locks -------------------------------------------------------------------------------------
@@ -141,14 +128,15 @@ WHERE s.first < p.since OR s.last >= p.until
 LIMIT 1;
 
 -- name: foreign_account_days
--- Another source already gave money for the same account and day.
+-- Another source already gave money for the same account and day. What belongs to no account (a
+-- tax) may come from several.
 SELECT a.source, a.provider, a.account_id, min(a.day), max(a.day), count(*)
 FROM (
     SELECT DISTINCT provider, account_id, day
     FROM (SELECT DISTINCT number, day FROM stage) d JOIN stage_series USING (number)
 ) t
 JOIN cost_account_days a USING (provider, account_id, day)
-WHERE a.source <> %(source)s
+WHERE a.source <> %(source)s AND account_id <> %(no_account)s
 GROUP BY 1, 2, 3 ORDER BY 6 DESC, 1, 2, 3
 LIMIT 1;
 
@@ -224,12 +212,12 @@ JOIN cost_series c USING (series_id)
 JOIN cost_groups g USING (group_id);
 
 -- name: record_restatements
--- Only days that this source had stored AND whose day was complete by then; the first sight of a
--- day, or of a day still running, restates nothing.
+-- Only days that were complete by then, of accounts that this source had stored up to that day: the
+-- first sight of an account, or of a day still running, restates nothing.
 INSERT INTO cost_restatements (run_id, provider, account_id, day, currency,
                                billed_change, billed_moved, effective_change, effective_moved)
 WITH complete AS (
-    SELECT c.provider, least(max(c.covered_until), %(now)s) AS until
+    SELECT c.provider, least(max(c.covered_until), %(over_until)s) AS until
     FROM cost_coverage c JOIN cost_parts p USING (part_id)
     WHERE p.source = %(source)s
     GROUP BY c.provider
@@ -247,7 +235,8 @@ JOIN complete c USING (provider)
 WHERE m.day < (c.until AT TIME ZONE 'UTC')::date
   AND (m.billed_change <> 0 OR m.effective_change <> 0)
   AND EXISTS (SELECT FROM cost_account_days a
-              WHERE a.provider = m.provider AND a.day = m.day AND a.source = %(source)s)
+              WHERE a.provider = m.provider AND a.account_id = m.account_id AND a.day <= m.day
+                AND a.source = %(source)s)
 GROUP BY 2, 3, 4, 5;
 
 -- name: apply_removed
@@ -307,7 +296,8 @@ ON CONFLICT (part_id, provider) DO UPDATE
 SET covered_until = greatest(c.covered_until, EXCLUDED.covered_until);
 
 -- name: clear_controls
-DELETE FROM cost_controls WHERE part_id IN (SELECT part_id FROM swap_parts WHERE since IS NULL);
+-- Of a part that was read in part, too: what is stored now, its former total does not describe.
+DELETE FROM cost_controls WHERE part_id IN (SELECT part_id FROM swap_parts);
 
 -- name: add_control
 INSERT INTO cost_controls (part_id, provider, month, currency, billed, effective)
@@ -320,11 +310,14 @@ SET billed = EXCLUDED.billed, effective = EXCLUDED.effective;
 DELETE FROM cost_parts WHERE part_id IN (SELECT part_id FROM swap_parts WHERE withdrawn);
 
 -- name: upsert_account
-INSERT INTO cost_accounts AS a (provider, account_id, account_name, billing_account_id)
-VALUES (%(provider)s, %(account_id)s, %(account_name)s, %(billing_account_id)s)
+-- An older file that is read again must not bring an old name back.
+INSERT INTO cost_accounts AS a (provider, account_id, account_name, billing_account_id, named_on)
+VALUES (%(provider)s, %(account_id)s, %(account_name)s, %(billing_account_id)s, %(named_on)s)
 ON CONFLICT (provider, account_id) DO UPDATE
 SET account_name = coalesce(EXCLUDED.account_name, a.account_name),
-    billing_account_id = coalesce(EXCLUDED.billing_account_id, a.billing_account_id);
+    billing_account_id = coalesce(EXCLUDED.billing_account_id, a.billing_account_id),
+    named_on = EXCLUDED.named_on
+WHERE EXCLUDED.named_on >= a.named_on;
 
 -- name: bump_generation
 UPDATE store_state SET generation = generation + 1, changed_at = %(now)s RETURNING generation;
@@ -342,8 +335,9 @@ SELECT p.source, c.provider, max(c.covered_until)
 FROM cost_coverage c JOIN cost_parts p USING (part_id)
 GROUP BY 1, 2 ORDER BY 1, 2;
 
--- name: oldest_days
-SELECT provider, min(day) FROM cost_account_days GROUP BY 1 ORDER BY 1;
+-- name: stored_spans
+SELECT provider, min(day), max(day) FILTER (WHERE day < (%(now)s AT TIME ZONE 'UTC')::date)
+FROM cost_account_days GROUP BY 1 ORDER BY 1;
 
 -- name: monthly_costs
 SELECT g.provider, m.month, g.account_id, s.region, g.service, g.currency,
@@ -424,35 +418,44 @@ FROM unnest(%(providers)s::text[], %(months)s::date[]) AS w(provider, month)
 JOIN (control c FULL JOIN ours o USING (provider, month, currency)) USING (provider, month);
 
 -- name: restated_totals
-SELECT provider, NULL, currency, sum(billed_moved), sum(effective_moved)
-FROM cost_restatements GROUP BY 1, 3;
+-- By day, so that each amount is converted at the rate of its own day and the sum never falls.
+SELECT provider, day, currency, sum(billed_moved), sum(effective_moved)
+FROM cost_restatements GROUP BY 1, 2, 3;
+
+-- name: source_states
+SELECT DISTINCT ON (r.source) r.source, r.started_at, r.outcome, r.error,
+       (SELECT max(s.finished_at) FROM source_runs s
+        WHERE s.source = r.source AND s.outcome IN ('succeeded', 'partial'))
+FROM source_runs r
+ORDER BY r.source, r.run_id DESC;
 
 -- name: accounts
-SELECT provider, account_id, account_name, billing_account_id FROM cost_accounts ORDER BY 1, 2;
+SELECT provider, account_id, account_name, billing_account_id, named_on
+FROM cost_accounts c
+WHERE EXISTS (SELECT FROM cost_account_days d
+              WHERE d.provider = c.provider AND d.account_id = c.account_id)
+ORDER BY 1, 2;
 
 -- name: rejected_rows
 SELECT source, reason, sum(rows)::bigint FROM cost_rejections GROUP BY 1, 2 ORDER BY 1, 2;
 
+-- name: stored_currencies
+SELECT DISTINCT provider, currency FROM cost_groups;
+
 -- name: currency_rows
 SELECT a.source, g.currency, count(*)
-FROM cost_facts f
+FROM unnest(%(providers)s::text[], %(currencies)s::text[]) AS w(provider, currency)
+JOIN cost_groups g USING (provider, currency)
+JOIN cost_series s USING (group_id)
+JOIN cost_facts f USING (series_id)
 JOIN cost_parts a USING (part_id)
-JOIN cost_series s USING (series_id)
-JOIN cost_groups g USING (group_id)
-WHERE g.currency <> ALL (%(known)s)
 GROUP BY 1, 2;
-
--- name: stored_currencies
-SELECT DISTINCT currency FROM cost_groups;
 
 
 -- ---- Reading for people ------------------------------------------------------------------------
 
 -- name: stored_days
 SELECT min(day), max(day) FROM cost_account_days;
-
--- name: stored_tags
-SELECT DISTINCT key FROM cost_series, jsonb_object_keys(tags) AS key ORDER BY 1;
 
 -- name: costs_by
 -- One array of dimension values a row, in the order of `keys`; `grain` adds the day or the month.

@@ -39,6 +39,16 @@ class Coverage(NamedTuple):
     covered_until: datetime
 
 
+class SourceState(NamedTuple):
+    """The newest run of a source, and when it last stored something (both UTC)."""
+
+    source: str
+    started_at: datetime
+    outcome: str
+    error: str | None
+    last_success: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class CostSum:
     """One group of `costs_by`: its key in the order asked for, its period, and its amounts."""
@@ -64,9 +74,10 @@ class SnapshotReader:
         """How far each source reaches, per provider."""
         return [Coverage(*row) for row in rows(self._connection, "coverage")]
 
-    def oldest_days(self) -> dict[str, date]:
-        """First stored day of each provider."""
-        return dict(rows(self._connection, "oldest_days"))
+    def stored_spans(self, now: datetime) -> dict[str, tuple[date, date | None]]:
+        """First stored day of each provider, and the last one that is over (UTC) at `now`."""
+        found = rows(self._connection, "stored_spans", {"now": now})
+        return {provider: (first, last) for provider, first, last in found}
 
     def monthly(self, months: Sequence[tuple[str, date]]) -> list[Cost]:
         """Sums by (account, region, service) of the given (provider, month) pairs."""
@@ -107,24 +118,32 @@ class SnapshotReader:
         return self._costs("unreconciled", 0, _months(months))
 
     def restated(self) -> list[Cost]:
-        """Absolute amounts by which complete, stored days changed, since the store exists."""
+        """Absolute amounts by which complete, stored days (`when`) changed, ever."""
         return self._costs("restated_totals", 0, {})
 
     def accounts(self) -> list[Account]:
         """The accounts and what their sources call them."""
         return [Account(*row) for row in rows(self._connection, "accounts")]
 
+    def source_states(self) -> list[SourceState]:
+        """The newest run of each source."""
+        return [SourceState(*row) for row in rows(self._connection, "source_states")]
+
     def rejected_rows(self) -> list[tuple[str, str, int]]:
         """(source, reason, rows) of what the newest runs left out."""
         return [(row[0], row[1], row[2]) for row in rows(self._connection, "rejected_rows")]
 
-    def currencies(self) -> set[str]:
-        """Every currency that was ever stored."""
-        return {row[0] for row in rows(self._connection, "stored_currencies")}
+    def currencies(self) -> list[tuple[str, str]]:
+        """(provider, currency): all pairs that were ever stored."""
+        return [(row[0], row[1]) for row in rows(self._connection, "stored_currencies")]
 
-    def rows_in_other_currencies(self, known: Sequence[str]) -> list[tuple[str, str, int]]:
-        """(source, currency, facts) of facts in a currency that is not among `known`."""
-        found = rows(self._connection, "currency_rows", {"known": list(known)})
+    def rows_in(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str, int]]:
+        """(source, currency, facts) of the facts of the given (provider, currency) pairs."""
+        parameters = {
+            "providers": [provider for provider, _ in pairs],
+            "currencies": [currency for _, currency in pairs],
+        }
+        found = rows(self._connection, "currency_rows", parameters) if pairs else []
         return [(row[0], row[1], row[2]) for row in found]
 
     def _costs(self, name: str, dimensions: int, parameters: dict[str, Any]) -> list[Cost]:

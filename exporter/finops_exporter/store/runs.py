@@ -82,6 +82,13 @@ def finish(connection: Connection, run_id: int, result: RunResult, now: datetime
     )
 
 
+def finish_failed(connection: Connection, run_id: int, result: RunResult, now: datetime) -> None:
+    """Close a run that changed no fact, in a transaction of its own; the pages show it."""
+    with connection.transaction():
+        finish(connection, run_id, result, now)
+        run(connection, "bump_generation", {"now": now})
+
+
 def replace_rejections(connection: Connection, source: str, rejected: Sequence[Rejected]) -> None:
     """Keep only what the newest run left out."""
     run(connection, "clear_rejections", {"source": source})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,12 +31,24 @@ class Body(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderAge:
+class ProviderLine:
     """A line of the landing page: through which day a provider's numbers hold."""
 
     provider: str
+    month: str
     newest_complete_day: str
     age: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A line of the landing page: how a source's newest run ended."""
+
+    source: str
+    outcome: str
+    started: str
+    last_success: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +61,14 @@ class Views:
     page: Callable[[], Body]
     content_type: str
     not_ready: Callable[[], Sequence[str]]
-    ages: Callable[[], Sequence[ProviderAge]]
+    providers: Callable[[], Sequence[ProviderLine]]
+    sources: Callable[[], Sequence[SourceLine]]
     version: str
 
 
 def application(views: Views) -> web.Application:
     """The routes; GET and HEAD only."""
-    app = web.Application(client_max_size=0)
+    app = web.Application()
     app.router.add_get("/", partial(_landing, views))
     app.router.add_get("/metrics", partial(_metrics, views))
     app.router.add_get("/-/healthy", _healthy)
@@ -115,21 +128,26 @@ async def _ready(views: Views, _request: web.Request) -> web.Response:
 
 
 async def _landing(views: Views, _request: web.Request) -> web.Response:
-    rows = "".join(
-        f"<tr><td>{html.escape(age.provider)}</td><td>{age.newest_complete_day}</td>"
-        f"<td>{html.escape(age.age)}</td></tr>"
-        for age in views.ages()
-    )
-    table = (
-        "<table><tr><th>provider</th><th>newest complete day (UTC)</th><th>ended</th></tr>"
-        f"{rows}</table>"
-        if rows
-        else "<p>No billing data is stored yet.</p>"
-    )
     reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in views.not_ready())
-    state = f"<p>Not ready:</p><ul>{reasons}</ul>" if reasons else "<p>Ready.</p>"
-    text = _PAGE.format(version=html.escape(views.version), state=state, table=table)
+    text = _PAGE.format(
+        version=html.escape(views.version),
+        state=f"<p>Not ready:</p><ul>{reasons}</ul>" if reasons else "<p>Ready.</p>",
+        providers=_table(
+            ("provider", "current month", "newest complete day (UTC)", "ended"), views.providers()
+        ),
+        sources=_table(
+            ("source", "newest run", "started (UTC)", "last stored (UTC)", "error"), views.sources()
+        ),
+    )
     return web.Response(text=text, content_type="text/html")
+
+
+def _table(head: Sequence[str], lines: Sequence[ProviderLine | SourceLine]) -> str:
+    if not lines:
+        return "<p>Nothing is stored yet.</p>"
+    rows = [head, *(astuple(line) for line in lines)]
+    cells = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
+    return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
 
 
 _PAGE = """<!doctype html>
@@ -139,9 +157,10 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>finops-exporter</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 3rem auto; }}
 table {{ border-collapse: collapse; }}
-th, td {{ text-align: left; padding: .25rem 1.5rem .25rem 0; border-bottom: 1px solid #8884; }}
+tr:first-child {{ font-weight: bold; }}
+td {{ vertical-align: top; padding: .25rem 1.5rem .25rem 0; border-bottom: 1px solid #8884; }}
 </style>
 </head>
 <body>
@@ -153,7 +172,9 @@ th, td {{ text-align: left; padding: .25rem 1.5rem .25rem 0; border-bottom: 1px 
 </p>
 {state}
 <h2>Billing data</h2>
-{table}
+{providers}
+<h2>Sources</h2>
+{sources}
 </body>
 </html>
 """

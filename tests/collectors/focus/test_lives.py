@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -201,22 +200,6 @@ def test_too_little_memory(tmp_path: Path) -> None:
     found = rejection_in(items_of(*files(tmp_path, "a.csv"), memory_limit="1MB"))
     assert found.reason == "out_of_memory"
     assert "memory_limit = 1MB" in found.message
-
-
-def test_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files(tmp_path, "b.csv", "a.csv")
-    (tmp_path / "deep" / "er").mkdir(parents=True)
-    files(tmp_path / "deep" / "er", "c.CSV")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COSTS", "deep")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    plan = collector(["*.csv", "a.csv", "$COSTS/**/*.CSV", "~/b.csv"]).plan(None)
-    assert plan.unreadable == ()
-    names = ["a.csv", "b.csv", "deep/er/c.CSV"]
-    assert [part.key for part in plan.parts] == [str(tmp_path / name) for name in names]
-    assert {part.size_bytes for part in plan.parts} == {len(csv_text({}))}
-    assert (plan.requests, plan.cost_usd, plan.withdraws) == (0, Decimal(0), True)
-    assert not collector(["a.csv"], missing_files="keep").plan(None).withdraws
 
 
 def test_what_changes_a_fingerprint(tmp_path: Path) -> None:

@@ -120,4 +120,19 @@ def test_not_parquet(tmp_path: Path) -> None:
 def test_a_wrong_value_in_parquet(tmp_path: Path, column: str, sql: str, message: str) -> None:
     path = parquet(tmp_path / "cost.parquet", "range(1, 4) t(i)", **{column: sql})
     found = rejection_in(items_of(path))
-    assert str(found) == f"{path}, row 1, column {column}: {message}"
+    assert str(found) == f"{path}, data row 1, column {column}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("column", "sql", "raw"),
+    [
+        ("SubAccountName", "CASE i WHEN 2 THEN 'a' || chr(0) END", "'a\\x00'"),
+        ("Tags", "CASE i WHEN 2 THEN MAP {'x': chr(0)} END", "'{x=\\x00}'"),
+    ],
+)
+def test_a_nul_character_in_parquet(tmp_path: Path, column: str, sql: str, raw: str) -> None:
+    path = parquet(tmp_path / "cost.parquet", "range(1, 4) t(i)", **{column: sql})
+    found = rejection_in(items_of(path))
+    assert (
+        str(found) == f"{path}, data row 2, column {column}: {raw} holds a NUL character; remove it"
+    )

@@ -329,9 +329,24 @@ def test_accounts_have_their_latest_name(tmp_path: Path) -> None:
         csv_text(
             {"ChargePeriodStart": "2026-11-02", "SubAccountName": "new", "BillingAccountId": "9"},
             {"ChargePeriodStart": "2026-11-01", "SubAccountName": "old", "BillingAccountId": "9"},
-            {"SubAccountId": "222"},
+            {"ChargePeriodStart": "2026-11-04T23:00:00-05:00", "SubAccountId": "222"},
             {"SubAccountId": ""},
         )
     )
     accounts = {item for item in items_of(path) if isinstance(item, Account)}
-    assert accounts == {Account("aws", "111", "new", "9"), Account("aws", "222", None, None)}
+    assert accounts == {
+        Account("aws", "111", "new", "9", date(2026, 11, 2)),
+        Account("aws", "222", None, None, date(2026, 11, 5)),
+    }
+
+
+def test_a_window_ends_what_is_known_of_an_account(tmp_path: Path) -> None:
+    path = tmp_path / "cost.csv"
+    path.write_text(csv_text(*({"ChargePeriodStart": f"2026-11-0{day}"} for day in (3, 1, 2))))
+    items = items_of(path, window=Window(date(2026, 11, 1), date(2026, 11, 3)))
+    assert [item.named_on for item in items if isinstance(item, Account)] == [date(2026, 11, 2)]
+
+
+def test_an_escaped_backslash_before_u0000_is_plain_text(tmp_path: Path) -> None:
+    row = only_row(tmp_path, csv_text({"Tags": r'{"team": "a\\u0000"}'}))
+    assert row.tags == {"team": r"a\u0000"}

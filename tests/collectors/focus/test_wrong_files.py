@@ -29,67 +29,71 @@ VALUES: dict[str, tuple[dict[str, str], str, str]] = {
     "currency sign": (
         {"BilledCost": "$50,000.00 "},
         "bad_amount",
-        f"row 2, column BilledCost: '$50,000.00 '{NUMBER}",
+        f"data row 2, column BilledCost: '$50,000.00 '{NUMBER}",
     ),
     "not a number": (
         {"EffectiveCost": "NaN"},
         "bad_amount",
-        f"row 2, column EffectiveCost: 'NaN'{NUMBER}",
+        f"data row 2, column EffectiveCost: 'NaN'{NUMBER}",
     ),
-    "infinite": ({"BilledCost": "-inf"}, "bad_amount", f"row 2, column BilledCost: '-inf'{NUMBER}"),
+    "infinite": (
+        {"BilledCost": "-inf"},
+        "bad_amount",
+        f"data row 2, column BilledCost: '-inf'{NUMBER}",
+    ),
     "decimal comma": (
         {"BilledCost": "1,5"},
         "bad_amount",
-        f"row 2, column BilledCost: '1,5'{NUMBER}",
+        f"data row 2, column BilledCost: '1,5'{NUMBER}",
     ),
     "long text": (
         {"BilledCost": "x" * 100},
         "bad_amount",
-        f"row 2, column BilledCost: '{'x' * 60}...'{NUMBER}",
+        f"data row 2, column BilledCost: '{'x' * 60}...'{NUMBER}",
     ),
     "no amount": (
         {"BilledCost": "NULL"},
         "missing_value",
-        "row 2, column BilledCost: is empty; BilledCost must be given in every row",
+        "data row 2, column BilledCost: is empty; BilledCost must be given in every row",
     ),
     "hour 30": (
         {"ChargePeriodEnd": "2026-11-01T30:00:00Z"},
         "bad_timestamp",
-        f"row 2, column ChargePeriodEnd: '2026-11-01T30:00:00Z'{TIME}",
+        f"data row 2, column ChargePeriodEnd: '2026-11-01T30:00:00Z'{TIME}",
     ),
     "slashes": (
         {"ChargePeriodStart": "4/1/25"},
         "bad_timestamp",
-        f"row 2, column ChargePeriodStart: '4/1/25'{TIME}",
+        f"data row 2, column ChargePeriodStart: '4/1/25'{TIME}",
     ),
     "no such day": (
         {"ChargePeriodStart": "2026-02-30"},
         "bad_timestamp",
-        f"row 2, column ChargePeriodStart: '2026-02-30'{TIME}",
+        f"data row 2, column ChargePeriodStart: '2026-02-30'{TIME}",
     ),
     "category": (
         {"ChargeCategory": "Fee"},
         "bad_category",
         (
-            "row 2, column ChargeCategory: 'Fee' is not a FOCUS charge category;"
+            "data row 2, column ChargeCategory: 'Fee' is not a FOCUS charge category;"
             " allowed are Usage, Purchase, Tax, Credit, Adjustment"
         ),
     ),
     "provider": (
         {"ProviderName": "***"},
         "bad_provider",
-        "row 2, column ProviderName: '***' holds no letter a-z and no digit",
+        "data row 2, column ProviderName: '***' holds no letter a-z and no digit",
     ),
     "no currency": (
         {"BillingCurrency": ""},
         "missing_value",
-        "row 2, column BillingCurrency: is empty; BillingCurrency must be given in every row",
+        "data row 2, column BillingCurrency: is empty; BillingCurrency must be given in every row",
     ),
     "tags": (
         {"Tags": '{"team": '},
         "bad_tags",
         (
-            "row 2, column Tags: '{\"team\": ' is not a JSON object;"
+            "data row 2, column Tags: '{\"team\": ' is not a JSON object;"
             ' write {"team": "web"}, with or without the outer braces'
         ),
     ),
@@ -97,19 +101,19 @@ VALUES: dict[str, tuple[dict[str, str], str, str]] = {
         {"Tags": '["team"]'},
         "bad_tags",
         (
-            "row 2, column Tags: '[\"team\"]' is not a JSON object;"
+            "data row 2, column Tags: '[\"team\"]' is not a JSON object;"
             ' write {"team": "web"}, with or without the outer braces'
         ),
     ),
     "39 digits": (
         {"BilledCost": "9" * 39},
         "not_exact",
-        f"row 2, column BilledCost: '{'9' * 39}'{INEXACT}",
+        f"data row 2, column BilledCost: '{'9' * 39}'{INEXACT}",
     ),
     "too far apart": (
         {"BilledCost": "1E-38"},
         "not_exact",
-        f"row 2, column BilledCost: '1E-38'{INEXACT}",
+        f"data row 2, column BilledCost: '1E-38'{INEXACT}",
     ),
 }
 
@@ -134,7 +138,44 @@ def test_a_sum_that_has_no_room(tmp_path: Path) -> None:
     path = tmp_path / "cost.csv"
     path.write_text(csv_text({}, {"EffectiveCost": "9" * 38}, {"EffectiveCost": "8" * 38}))
     found = rejection_in(items_of(path))
-    assert str(found) == f"{path}, row 2, column EffectiveCost: '{'9' * 38}'{INEXACT}"
+    assert str(found) == f"{path}, data row 2, column EffectiveCost: '{'9' * 38}'{INEXACT}"
+
+
+NUL = " holds a NUL character; remove it"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "ProviderName",
+        "ChargeCategory",
+        "BillingCurrency",
+        "SubAccountId",
+        "SubAccountName",
+        "BillingAccountId",
+        "ServiceName",
+        "RegionId",
+        "RegionName",
+    ],
+)
+@pytest.mark.parametrize("text", ["a\0b", "\0", "Usage\0"])
+def test_a_nul_character(tmp_path: Path, column: str, text: str) -> None:
+    path = tmp_path / "cost.csv"
+    path.write_text(csv_text({column: "Usage"}, {column: text}))
+    found = rejection_in(items_of(path))
+    assert str(found) == f"{path}, data row 2, column {column}: {text!r}{NUL}"
+    assert (found.reason, found.rows) == ("bad_text", 2)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"team": "a\0"}', r'{"te\u0000am": "a"}', r'{"team": "\u0000"}', r'"a": "\\\u0000"']
+)
+def test_a_nul_character_in_tags(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "cost.csv"
+    path.write_text(csv_text({}, {"Tags": text}))
+    found = rejection_in(items_of(path))
+    assert str(found) == f"{path}, data row 2, column Tags: {text!r}{NUL}"
+    assert found.reason == "bad_text"
 
 
 def file_of(content: bytes | str) -> bytes:
@@ -175,7 +216,7 @@ FILES: dict[str, tuple[str, bytes, str, str]] = {
         (GOOD + "1,2,3\r\n").encode(),
         "bad_csv",
         (
-            ", row 3: has 3 fields where the header has 11;"
+            ", data row 3: has 3 fields where the header has 11;"
             " put fields that hold a comma or a line break in double quotes"
         ),
     ),
@@ -184,7 +225,7 @@ FILES: dict[str, tuple[str, bytes, str, str]] = {
         GOOD.replace("EC2", "EC2, Spot", 1).encode(),
         "bad_csv",
         (
-            ", row 1: has 12 fields where the header has 11;"
+            ", data row 1: has 12 fields where the header has 11;"
             " put fields that hold a comma or a line break in double quotes"
         ),
     ),
@@ -193,7 +234,7 @@ FILES: dict[str, tuple[str, bytes, str, str]] = {
         (GOOD + GOOD.splitlines()[1] + ",\r\n").encode(),
         "bad_csv",
         (
-            ", row 3: has 12 fields where the header has 11;"
+            ", data row 3: has 12 fields where the header has 11;"
             " put fields that hold a comma or a line break in double quotes"
         ),
     ),
@@ -202,7 +243,7 @@ FILES: dict[str, tuple[str, bytes, str, str]] = {
         GOOD.rstrip().rstrip(",").encode(),
         "bad_csv",
         (
-            ", row 2: has 10 fields where the header has 11;"
+            ", data row 2: has 10 fields where the header has 11;"
             " put fields that hold a comma or a line break in double quotes"
         ),
     ),
@@ -210,13 +251,13 @@ FILES: dict[str, tuple[str, bytes, str, str]] = {
         "cost.csv",
         (GOOD + '"1.2').encode(),
         "bad_csv",
-        ", row 3: is not valid CSV (unexpected end of data)",
+        ", data row 3: is not valid CSV (unexpected end of data)",
     ),
     "cut in the first quotes, after a line break in quotes": (
         "cost.csv",
         (csv_text({"ServiceName": "a\nb"}) + '"1.2').encode(),
         "bad_csv",
-        ", row 2: is not valid CSV (unexpected end of data)",
+        ", data row 2: is not valid CSV (unexpected end of data)",
     ),
     "blank line above": (
         "cost.csv",
@@ -228,13 +269,13 @@ FILES: dict[str, tuple[str, bytes, str, str]] = {
         "cost.csv",
         GOOD.replace("Amazon EC2,eu-west-1,\r\n", '"Amazon EC2,eu-west-1,\r\n', 1).encode(),
         "bad_csv",
-        ", row 1: is not valid CSV (unexpected end of data)",
+        ", data row 1: is not valid CSV (unexpected end of data)",
     ),
     "latin-1": (
         "cost.csv",
         csv_text({}, {"ServiceName": "Caf\u00e9"}).encode("latin-1"),
         "not_utf8",
-        ", row 2: holds bytes that are not UTF-8; save the file as UTF-8",
+        ", data row 2: holds bytes that are not UTF-8; save the file as UTF-8",
     ),
     "cut gzip": (
         "cost.csv.gz",
@@ -271,27 +312,6 @@ def test_a_gzip_whose_checksum_is_wrong(tmp_path: Path) -> None:
     found = rejection_in(items_of(path))
     assert found.reason == "bad_gzip"
     assert "CRC check failed" in found.message
-
-
-def test_a_file_that_is_none_of_ours(tmp_path: Path) -> None:
-    (tmp_path / "readme.txt").write_text("x")
-    (tmp_path / "folder.csv").mkdir()
-    plan = collector([tmp_path / "*"]).plan(None)
-    assert plan.parts == ()
-    assert plan.unreadable == (
-        Rejected(
-            str(tmp_path / "readme.txt"),
-            "unsupported_format",
-            "only .csv, .csv.gz, .parquet can be read; narrow the pattern",
-        ),
-    )
-
-
-def test_a_pattern_without_a_file(tmp_path: Path) -> None:
-    pattern = str(tmp_path / "*.csv")
-    plan = collector([pattern]).plan(None)
-    message = "no file matches; correct the pattern, or export the files"
-    assert plan.unreadable == (Rejected(pattern, "no_match", message),)
 
 
 def test_a_wrong_file_does_not_hold_up_the_next(tmp_path: Path) -> None:

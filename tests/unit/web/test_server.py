@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import ClientSession, TCPConnector
 
-from finops_exporter.web.server import ProviderAge, Views, accepts_gzip, application, start
+from finops_exporter.web.server import (
+    ProviderLine,
+    SourceLine,
+    Views,
+    accepts_gzip,
+    application,
+    start,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +32,8 @@ VIEWS = Views(
     page=lambda: LARGE,
     content_type="text/plain; version=0.0.4; charset=utf-8",
     not_ready=list,
-    ages=lambda: [ProviderAge("<aws>", "2026-11-20", "12 hours ago")],
+    providers=lambda: [ProviderLine("<aws>", "2026-11", "2026-11-20", "12 hours ago")],
+    sources=lambda: [SourceLine("bill", "failed", "2026-11-21 06:00", "never", "no <file>")],
     version="1.2.3",
 )
 
@@ -125,8 +133,11 @@ def test_the_landing_page_shows_version_links_and_ages_escaped() -> None:
     assert "finops-exporter 1.2.3" in page
     for link in ("/metrics", "/-/healthy", "/-/ready"):
         assert f'href="{link}"' in page
-    assert "<td>&lt;aws&gt;</td><td>2026-11-20</td><td>12 hours ago</td>" in page
-    assert "No billing data" in ask(replace(VIEWS, ages=list), "/").body.decode()
+    assert "<td>&lt;aws&gt;</td><td>2026-11</td><td>2026-11-20</td><td>12 hours ago</td>" in page
+    assert "<td>bill</td><td>failed</td>" in page
+    assert "<td>never</td><td>no &lt;file&gt;</td>" in page
+    empty = replace(VIEWS, providers=list, sources=list)
+    assert ask(empty, "/").body.decode().count("Nothing is stored yet.") == 2
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,9 @@ back when the work is done, and a file that kills it takes nothing else along.
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import importlib.util
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -26,6 +24,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from finops_exporter.collectors import Options
 from finops_exporter.collectors.focus.columns import canonical
+from finops_exporter.collectors.focus.listing import listing
 from finops_exporter.errors import CollectError
 from finops_exporter.model import (
     Account,
@@ -39,17 +38,15 @@ from finops_exporter.model import (
 )
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
     from finops_exporter.collectors import Ask
     from finops_exporter.model import Item, Window
 
-FORMATS = (".csv", ".csv.gz", ".parquet")
-"""How the names of readable files end, in any case."""
-
-_READER_VERSION = 1
-"""Part of every fingerprint: raise it when the same file would give other rows."""
+_READER_VERSION = 2
+"""Part of every fingerprint: raise it when the same file would give other items."""
 
 _READER = "finops_exporter.collectors.focus.reader"
 
@@ -117,43 +114,16 @@ class FocusCollector:
 
     def plan(self, window: Window | None) -> Plan:
         """List the files; every one not readable is named in `unreadable` with the reason."""
-        parts: list[PlannedPart] = []
-        unreadable: list[Rejected] = []
-        found: set[str] = set()
-        for pattern in self._options.paths:
-            expanded = os.path.expanduser(os.path.expandvars(pattern))  # noqa: PTH111 - a glob
-            matches = {os.path.abspath(match) for match in glob.glob(expanded, recursive=True)}  # noqa: PTH100, PTH207 - Path would lose ** and resolve links
-            files = {match for match in matches if not os.path.isdir(match)}  # noqa: PTH112
-            if not files:
-                unreadable.append(
-                    Rejected(
-                        pattern,
-                        "no_match",
-                        "no file matches; correct the pattern, or export the files",
-                    )
-                )
-            found |= files
-        for path in sorted(found):
-            part = self._part(path, window)
-            if isinstance(part, PlannedPart):
-                parts.append(part)
-            else:
-                unreadable.append(part)
+        found = listing(self._options.paths)
         return Plan(
-            parts=tuple(parts),
+            parts=tuple(self._part(path, stat, window) for path, stat in found.files.items()),
             window=window,
-            unreadable=tuple(unreadable),
+            unreadable=(*found.unlisted, *found.skipped),
+            whole=not found.unlisted,
             withdraws=self._options.missing_files == "withdraw",
         )
 
-    def _part(self, path: str, window: Window | None) -> PlannedPart | Rejected:
-        if not path.lower().endswith(FORMATS):
-            message = f"only {', '.join(FORMATS)} can be read; narrow the pattern"
-            return Rejected(path, "unsupported_format", message)
-        try:
-            stat = Path(path).stat()
-        except OSError as error:
-            return Rejected(path, "unreadable", f"cannot be read: {error.strerror}")
+    def _part(self, path: str, stat: os.stat_result, window: Window | None) -> PlannedPart:
         outcome = [
             _READER_VERSION,
             stat.st_size,
@@ -165,6 +135,12 @@ class FocusCollector:
         text = json.dumps(outcome)
         fingerprint = hashlib.sha256(text.encode()).hexdigest()
         return PlannedPart(path, fingerprint, stat.st_size)
+
+    def _has_changed(self, part: PlannedPart, window: Window | None) -> bool:
+        try:
+            return self._part(part.key, Path(part.key).stat(), window) != part
+        except OSError:
+            return True
 
     def collect(self, plan: Plan, ask: Ask) -> Iterator[Item]:
         """Read the planned files one after the other; see model.Item for the order of what comes.
@@ -198,7 +174,7 @@ class FocusCollector:
         }
         try:
             for message in reader.answers(job):
-                if is_last(message) and self._part(part.key, window) != part:
+                if is_last(message) and self._has_changed(part, window):
                     text = "changed while it was read; it is read again next time"
                     yield Rejected(part.key, "changed_while_read", text)
                 else:
@@ -225,7 +201,8 @@ def parse(
             case "progress":
                 yield Progress(part.key, *body)
             case "accounts":
-                yield from (Account(*fields) for fields in body)
+                for provider, account, name, payer, newest in body:
+                    yield Account(provider, account, name, payer, date.fromisoformat(newest))
             case "rows":
                 yield from (_cost_row(fields, part.key, tags) for fields in body)
             case "totals":

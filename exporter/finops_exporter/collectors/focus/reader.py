@@ -101,7 +101,7 @@ def _answers(
         raise _overflow(database, source, rows) from None
     yield {
         "accounts": [
-            [row[1], *row[6:9]] for row in found if row[0] == sql.ACCOUNT and row[6] != NONE
+            [row[1], *row[6:10]] for row in found if row[0] == sql.ACCOUNT and row[6] != NONE
         ]
     }
     yield {"progress": [size * 3 // 4, size]}
@@ -111,7 +111,7 @@ def _answers(
         yield {"rows": batch}
     yield {"totals": [row[1:6] for row in found if row[0] == sql.TOTAL]}
     yield {"progress": [size, size]}
-    yield {"complete": {row[1]: row[9] for row in found if row[0] == sql.REACH and row[9]}}
+    yield {"complete": {row[1]: row[10] for row in found if row[0] == sql.REACH and row[10]}}
 
 
 def _profile(
@@ -171,11 +171,16 @@ def _scale(
 
 
 def _wrong(name: str, raws: set[str | None], *, has_default: bool) -> set[str | None]:
-    """The raw texts that stand for nothing; where there is a default, no text is fine too."""
+    """The raw texts that stand for nothing; where there is a default, no text is fine too.
+
+    Those with a NUL character are none of them: SQL finds them, and cannot be told them.
+    """
     return {
         raw
         for raw in raws
-        if focus.canonical(name, raw) is None and not (has_default and focus.cleaned(raw) is None)
+        if "\0" not in (raw or "")
+        and focus.canonical(name, raw) is None
+        and not (has_default and focus.cleaned(raw) is None)
     }
 
 

@@ -6,7 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from finops_exporter.collectors.focus.columns import AMOUNTS, INSTANTS, NAMES, spellings
+from finops_exporter.collectors.focus.columns import (
+    AMOUNTS,
+    INSTANTS,
+    NAMES,
+    OPTIONAL,
+    spellings,
+)
 from finops_exporter.collectors.focus.views import literal
 from finops_exporter.model import CHARGE_CATEGORIES
 
@@ -30,11 +36,28 @@ _NUMBER = (
 )
 _TIME = "is not a date and time; write ISO 8601, such as 2025-04-01T00:00:00Z"
 
+_NUL = "holds a NUL character; remove it"
+# An even number of backslashes before it are backslashes, and the u is a plain letter.
+_ESCAPED_NUL = r"(^|[^\\])(\\\\)*\\u0000"
+
 CHECKS = (
     *(Check(column, "bad_amount", f"{name} IS NULL", _NUMBER) for name, column in AMOUNTS.items()),
     *(
         Check(column, "bad_timestamp", f"{name} IS NULL", _TIME)
         for name, column in INSTANTS.items()
+    ),
+    # No text of PostgreSQL holds this character, so one of them would stop the whole run.
+    *(
+        Check(column, "bad_text", f"contains({column}, chr(0))", _NUL)
+        for column in (*NAMES.values(), *OPTIONAL)
+        if column != "Tags"
+    ),
+    Check(
+        "Tags",
+        "bad_text",
+        "contains(tags, chr(0)) OR"
+        rf" (contains(tags, '\u0000') AND regexp_matches(tags, '{_ESCAPED_NUL}'))",
+        _NUL,
     ),
     Check(
         "Tags",
@@ -162,8 +185,8 @@ def summary(facts: str) -> str:
     """The file's own totals, its accounts and its reach in one scan, told apart by kind.
 
     TOTAL (provider, month, currency): both totals. ACCOUNT (provider, account): latest name and
-    billing account. REACH (provider): the instant up to which usage reaches, as ISO 8601 in UTC,
-    or NULL.
+    billing account, and the newest day. REACH (provider): the instant up to which usage reaches,
+    or NULL. Days and instants are ISO 8601 in UTC.
     """
     usage = "category = 'Usage'"
     return (
@@ -171,6 +194,7 @@ def summary(facts: str) -> str:
         f" THEN {ACCOUNT} ELSE {REACH} END, provider, strftime(month, '%Y-%m-%d'), currency,"
         f" {', '.join(f'sum({name})::VARCHAR' for name in AMOUNTS)}, account_id,"
         " arg_max(account_name, start_at), arg_max(billing_account_id, start_at),"
+        " strftime(max(start_at), '%Y-%m-%d'),"
         # Purchases, and usage billed by the month, end long after the data does.
         " strftime(coalesce("
         f"max(end_at) FILTER (WHERE {usage} AND end_at - start_at <= INTERVAL 1 DAY),"

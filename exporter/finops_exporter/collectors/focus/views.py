@@ -134,7 +134,7 @@ class Source:
             relation = self.padded.relation
             bottom["shifted"] = f"{self.padded.last} IS NULL OR {self.padded.beyond} IS NOT NULL"
         if numbered:
-            bottom |= {f"raw_{name}": "NULL::VARCHAR" for name in (*REQUIRED, "Tags")}
+            bottom |= {f"raw_{name}": "NULL::VARCHAR" for name in (*REQUIRED, *OPTIONAL)}
             bottom |= {f"raw_{name}": f"{col.sql}::VARCHAR" for name, col in self.columns.items()}
             bottom["row"] = "row_number() OVER ()"
         listed = {

@@ -106,5 +106,6 @@ CREATE TABLE cost_accounts (
     account_id         text NOT NULL,
     account_name       text,
     billing_account_id text,
+    named_on           date NOT NULL,
     PRIMARY KEY (provider, account_id)
 );
