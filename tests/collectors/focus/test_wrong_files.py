@@ -329,8 +329,8 @@ def test_a_wrong_file_does_not_hold_up_the_next(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"paths": []}, "at least 1 item"),
-        ({"memory_limit": "lots"}, "should match pattern"),
-        ({"memory_limit": "0MB"}, "should match pattern"),
+        ({"memory_limit": "lots"}, "must be a size such as"),
+        ({"memory_limit": "0MB"}, "must be a size such as"),
         ({"missing_files": "forget"}, "'withdraw' or 'keep'"),
         ({"defaults": {"provider": "***"}}, "names no provider"),
         ({"path": "x"}, "Extra inputs are not permitted"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -64,6 +65,12 @@ def _slug(text: str) -> str:
     return slug
 
 
+def _memory_size(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]*(\.[0-9]+)? ?[KMGT]i?B", text):
+        raise ValueError("must be a size such as 150MB or 1GiB")
+    return text
+
+
 class Defaults(Options):
     """Values for files that leave a required column away or empty."""
 
@@ -83,9 +90,8 @@ class FocusOptions(Options):
         description="Files or glob patterns (** for any folders), relative to the working"
         " directory; ~ and $VARIABLES are expanded.",
     )
-    memory_limit: str = Field(
+    memory_limit: Annotated[str, AfterValidator(_memory_size)] = Field(
         default="150MB",
-        pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?([KMGT]i?B)$",
         description="What DuckDB may hold in memory before it spills to disk; the reading"
         " process takes up to 80 MB more.",
     )
