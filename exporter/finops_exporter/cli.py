@@ -7,20 +7,21 @@ import platform
 import signal
 import sys
 from contextlib import contextmanager
-from datetime import MAXYEAR, MINYEAR, date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from finops_exporter import __version__, app, cost_query, logs, printing
-from finops_exporter.config import Config, default, load
 from finops_exporter.errors import ConfigError, FinopsError, UsageError
 from finops_exporter.model import Window
+from finops_exporter.parameters import DAY, config_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+    from datetime import date
 
+    from finops_exporter.config import Config
     from finops_exporter.scheduler import Report
 
 PARTIAL = 3
@@ -31,27 +32,6 @@ Exit codes: 0 done (for what runs until a signal: ended by one) · 1 failed · 2
 configuration · 3 done, but something was left out (rejected files) · 130 or 143 cut short by a
 signal.
 """
-
-
-class Day(click.ParamType[date]):
-    """A day such as 2026-01-31, of a year that calculations can still go beyond."""
-
-    name = "day"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> date:
-        """Read the day; fails with what would be right."""
-        try:
-            found = date.fromisoformat(str(value))
-        except ValueError:
-            found = None
-        if found is None or found.year in {MINYEAR, MAXYEAR}:
-            self.fail(f"must be a day such as 2026-01-31, not {value!r}", param, ctx)
-        return found
-
-
-DAY = Day()
 
 
 class Commands(click.Group):
@@ -70,21 +50,6 @@ class Commands(click.Group):
             # The reader of our output went away (`| head`): nothing to say, nobody to say it to.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
-
-
-def config_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Every command's --config; the command gets the loaded configuration as `config`."""
-
-    def read(_ctx: click.Context, _option: click.Parameter, path: Path | None) -> Config:
-        return load(path, os.environ) if path else default(os.environ)
-
-    return click.option(
-        "--config",
-        type=click.Path(path_type=Path, dir_okay=False),
-        envvar="FINOPS_CONFIG",
-        callback=read,
-        help="The configuration file (or $FINOPS_CONFIG); without one, the defaults hold.",
-    )(function)
 
 
 @click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"max_content_width": 100})

@@ -117,6 +117,7 @@ class Service:
             page=lambda: self._exposition.page,
             content_type=CONTENT_TYPE,
             not_ready=self._not_ready,
+            problem=self._problem,
             providers=self._providers,
             sources=self._sources,
             version=__version__,
@@ -192,6 +193,10 @@ class Service:
             return []
         problem = self._start_problem or self._exposition.problem
         return [str(problem) if problem else "the first snapshot is being built"]
+
+    def _problem(self) -> str:
+        problem = self._exposition.problem
+        return f"The last good values are shown: {problem}" if problem else ""
 
     def _providers(self) -> list[server.ProviderLine]:
         snapshot = self._exposition.snapshot

@@ -37,7 +37,7 @@ def main(kind: str, series: int) -> None:
 
 def _ours(given: list[Family]) -> web.Application:
     ready = ready_page(given)
-    views = server.Views(lambda: ready, CONTENT_TYPE, list, list, list, "bench")
+    views = server.Views(lambda: ready, CONTENT_TYPE, list, str, list, list, "bench")
     return server.application(views)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from hashlib import blake2b
@@ -197,8 +197,8 @@ class Staging:
                 values = {"part": part.part, "provider": provider, "covered_until": instant}
                 run(connection, "add_coverage", values)
         with connection.cursor() as cursor:
-            cursor.executemany(sql("add_control"), [_control(one) for one in declared.controls])
-            cursor.executemany(sql("upsert_account"), _accounts(declared.accounts))
+            cursor.executemany(sql("add_control"), [asdict(one) for one in declared.controls])
+            cursor.executemany(sql("upsert_account"), [asdict(one) for one in declared.accounts])
         run(connection, "drop_withdrawn_parts")
 
 
@@ -228,27 +228,3 @@ def _dimensions(row: CostRow) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _tags_text(tags: tuple[tuple[str, str], ...]) -> str:
     return json.dumps(dict(tags), sort_keys=True)
-
-
-def _control(one: ControlTotal) -> dict[str, object]:
-    return {
-        "part": one.part,
-        "provider": one.provider,
-        "month": one.month,
-        "currency": one.currency,
-        "billed": one.billed,
-        "effective": one.effective,
-    }
-
-
-def _accounts(accounts: Iterable[Account]) -> list[dict[str, object]]:
-    return [
-        {
-            "provider": one.provider,
-            "account_id": one.account_id,
-            "account_name": one.account_name,
-            "billing_account_id": one.billing_account_id,
-            "named_on": one.named_on,
-        }
-        for one in accounts
-    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -65,21 +65,7 @@ def start(connection: Connection, source: str, window: Window | None, now: datet
 
 def finish(connection: Connection, run_id: int, result: RunResult, now: datetime) -> None:
     """Close a run; call it in the transaction that changes the facts where there is one."""
-    run(
-        connection,
-        "finish_run",
-        {
-            "run_id": run_id,
-            "now": now,
-            "parts": result.parts,
-            "rows": result.rows,
-            "rejected_rows": result.rejected_rows,
-            "requests": result.requests,
-            "estimated_cost_usd": result.estimated_cost_usd,
-            "outcome": result.outcome,
-            "error": result.error,
-        },
-    )
+    run(connection, "finish_run", {"run_id": run_id, "now": now, **asdict(result)})
 
 
 def finish_failed(connection: Connection, run_id: int, result: RunResult, now: datetime) -> None:
@@ -93,19 +79,7 @@ def replace_rejections(connection: Connection, source: str, rejected: Sequence[R
     """Keep only what the newest run left out."""
     run(connection, "clear_rejections", {"source": source})
     for one in rejected:
-        run(
-            connection,
-            "add_rejection",
-            {
-                "source": source,
-                "part": one.part,
-                "reason": one.reason,
-                "row": one.row,
-                "column": one.column,
-                "message": one.message,
-                "rows": one.rows,
-            },
-        )
+        run(connection, "add_rejection", {"source": source, **asdict(one)})
 
 
 def fingerprints(connection: Connection, source: str) -> dict[str, str]:

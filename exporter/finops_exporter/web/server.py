@@ -55,12 +55,14 @@ class SourceLine:
 class Views:
     """What the pages show, asked anew for each request; none of these may block or fail.
 
-    `not_ready` gives the reasons, none meaning ready.
+    `not_ready` gives the reasons, none meaning ready; `problem` is what is wrong right now although
+    the last good values are served, or "".
     """
 
     page: Callable[[], Body]
     content_type: str
     not_ready: Callable[[], Sequence[str]]
+    problem: Callable[[], str]
     providers: Callable[[], Sequence[ProviderLine]]
     sources: Callable[[], Sequence[SourceLine]]
     version: str
@@ -128,10 +130,13 @@ async def _ready(views: Views, _request: web.Request) -> web.Response:
 
 
 async def _landing(views: Views, _request: web.Request) -> web.Response:
-    reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in views.not_ready())
+    reasons = [f"Not ready: {reason}" for reason in views.not_ready()] or [views.problem()]
+    state = "".join(
+        f"<p><strong>{html.escape(reason)}</strong></p>" for reason in reasons if reason
+    )
     text = _PAGE.format(
         version=html.escape(views.version),
-        state=f"<p>Not ready:</p><ul>{reasons}</ul>" if reasons else "<p>Ready.</p>",
+        state=state or "<p>Ready.</p>",
         providers=_table(
             ("provider", "current month", "newest complete day (UTC)", "ended"), views.providers()
         ),

@@ -32,6 +32,7 @@ VIEWS = Views(
     page=lambda: LARGE,
     content_type="text/plain; version=0.0.4; charset=utf-8",
     not_ready=list,
+    problem=str,
     providers=lambda: [ProviderLine("<aws>", "2026-11", "2026-11-20", "12 hours ago")],
     sources=lambda: [SourceLine("bill", "failed", "2026-11-21 06:00", "never", "no <file>")],
     version="1.2.3",
@@ -126,6 +127,13 @@ def test_not_ready_says_why() -> None:
     assert answer.body == b"not ready: the database db:5432/finops is unreachable\n"
     assert ask(views, "/-/healthy").status == 200
     assert b"is unreachable" in ask(views, "/").body
+
+
+def test_the_landing_page_says_that_old_values_are_shown() -> None:
+    views = replace(VIEWS, problem=lambda: "The last good values are shown: db is <gone>")
+    page = ask(views, "/").body.decode()
+    assert "<strong>The last good values are shown: db is &lt;gone&gt;</strong>" in page
+    assert "Ready." not in page
 
 
 def test_the_landing_page_shows_version_links_and_ages_escaped() -> None:
