@@ -24,7 +24,7 @@ STATEMENT_SECONDS = 120
 
 @contextmanager
 def database() -> Iterator[Database]:
-    """On the server of FINOPS_TEST_DATABASE_URL, or on the embedded one that the tests use."""
+    """On the server of FINOPS_TEST_DATABASE_URL, or on an embedded one."""
     with _server() as url, psycopg.connect(url, autocommit=True) as admin:
         name = f"finops_bench_{os.getpid()}"
         quoted = sql.Identifier(name)
@@ -49,7 +49,8 @@ def _server() -> Iterator[str]:
         yield given
         return
     home = ROOT_HOME if os.geteuid() == 0 else Path(__file__).resolve().parents[2] / ".cache"
-    server = EmbeddedPostgres(Path(home) / "test-postgres")
+    # Not the one of the tests, which does without fsync.
+    server = EmbeddedPostgres(Path(home) / "bench-postgres")
     try:
         yield server.start()
     finally:

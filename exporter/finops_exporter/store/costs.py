@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import lru_cache
-from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -53,7 +52,8 @@ class Staging:
     def __init__(self, connection: Connection, source: str) -> None:
         self._connection = connection
         self._source = source
-        self._numbers: dict[bytes, int] = {}
+        self._groups: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._numbers: dict[tuple[tuple[str, ...], str, str], int] = {}
         run(connection, "drop_stage")
         run(connection, "create_stage")
         run(connection, "create_stage_series")
@@ -71,13 +71,21 @@ class Staging:
 
     def _narrow(self, row: CostRow, unseen: list[Sequence[object]]) -> Sequence[object]:
         """The row with a number for its dimensions, which go to `unseen` when they are new."""
-        dimensions = _dimensions(row)
-        # A digest instead of the texts: a run may hold hundreds of thousands of series.
-        key = blake2b("\0".join(dimensions).encode(), digest_size=16).digest()
-        number = self._numbers.get(key)
+        group = (
+            row.cut,
+            row.provider,
+            row.account_id,
+            row.service,
+            row.charge_category,
+            row.currency,
+        )
+        # One copy of each group: a run may hold hundreds of thousands of series.
+        known = self._groups.setdefault(group, group)
+        series = (known, row.region, _tags_text(tuple(row.tags.items())))
+        number = self._numbers.get(series)
         if number is None:
-            number = self._numbers[key] = len(self._numbers)
-            unseen.append((number, *dimensions))
+            number = self._numbers[series] = len(self._numbers)
+            unseen.append((number, *known, *series[1:]))
         return (row.part, row.day, number, row.billed, row.effective, row.estimated)
 
     def _copy(self, name: str, values: Iterable[Sequence[object]]) -> None:
@@ -174,8 +182,6 @@ class Staging:
         run(connection, "add_groups")
         run(connection, "add_series")
         run(connection, "resolve_series")
-        run(connection, "create_next_facts")
-        connection.execute("ANALYZE next_facts")
         run(connection, "create_changes")
         connection.execute("ANALYZE changes")
         restated = run(connection, "record_restatements", scope)
@@ -210,19 +216,6 @@ def staging(connection: Connection, source: str) -> Iterator[Staging]:
         yield stage
     finally:
         stage.close()
-
-
-def _dimensions(row: CostRow) -> tuple[str, ...]:
-    return (
-        row.cut,
-        row.provider,
-        row.account_id,
-        row.service,
-        row.region,
-        row.charge_category,
-        row.currency,
-        _tags_text(tuple(row.tags.items())),
-    )
 
 
 @lru_cache(maxsize=4096)

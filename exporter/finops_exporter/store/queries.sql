@@ -97,7 +97,7 @@ CREATE TEMPORARY TABLE stage_series (
 COPY stage (part, day, number, billed, effective, estimated) FROM STDIN;
 
 -- name: copy_stage_series
-COPY stage_series (number, cut, provider, account_id, service, region, charge_category, currency,
+COPY stage_series (number, cut, provider, account_id, service, charge_category, currency, region,
                    tags) FROM STDIN;
 
 -- name: drop_stage
@@ -178,20 +178,17 @@ WHERE (g.provider, g.account_id, g.service, g.charge_category, g.currency, g.cut
     = (s.provider, s.account_id, s.service, s.charge_category, s.currency, s.cut)
   AND c.region = s.region AND c.tags = s.tags;
 
--- name: create_next_facts
--- The staged rows with their keys resolved; rows with equal keys are added up.
-CREATE TEMPORARY TABLE next_facts ON COMMIT DROP AS
-SELECT s.day, c.series_id, p.part_id, sum(s.billed) AS billed, sum(s.effective) AS effective,
-       bool_or(s.estimated) AS estimated
-FROM stage s JOIN stage_series c USING (number) JOIN swap_parts p USING (part)
-GROUP BY 1, 2, 3;
-
 -- name: create_changes
--- What differs between the facts that are stored and those that shall be: everything after this
--- works on the differences only. The window stands on the stored side of the join as well, where
--- the planner can use it.
+-- What differs between the facts that are stored and those that shall be (rows with equal keys are
+-- added up): everything after this works on the differences only. The window stands on the stored
+-- side of the join as well, where the planner can use it.
 CREATE TEMPORARY TABLE changes ON COMMIT DROP AS
-WITH stored AS (
+WITH next AS (
+    SELECT s.day, c.series_id, p.part_id, sum(s.billed) AS billed, sum(s.effective) AS effective,
+           bool_or(s.estimated) AS estimated
+    FROM stage s JOIN stage_series c USING (number) JOIN swap_parts p USING (part)
+    GROUP BY 1, 2, 3
+), stored AS (
     SELECT f.*
     FROM cost_facts f JOIN swap_parts p USING (part_id)
     WHERE f.day >= coalesce(p.since, '-infinity') AND f.day < coalesce(p.until, 'infinity')
@@ -203,7 +200,7 @@ FROM (
            coalesce(n.billed, 0) - coalesce(o.billed, 0) AS billed_change,
            coalesce(n.effective, 0) - coalesce(o.effective, 0) AS effective_change,
            (n.day IS NOT NULL)::integer - (o.day IS NOT NULL)::integer AS facts_change
-    FROM next_facts n
+    FROM next n
     FULL JOIN stored o USING (day, series_id, part_id)
     WHERE (n.billed, n.effective, n.estimated) IS DISTINCT FROM
           (o.billed, o.effective, o.estimated)
