@@ -230,13 +230,16 @@ def serve(
     with database_of(config, env) as database:
         service = Service(_parts(config, database, configured))
         asyncio.run(service.run(*config.server.address, started))
+        service.ended()
 
 
 def collect_on_schedule(config: Config, env: Mapping[str, str], names: Sequence[str]) -> None:
     """Collect on schedule without serving, until SIGTERM or SIGINT."""
     configured = chosen(config, names)
     with store_of(config, env) as database:
-        asyncio.run(Service(_parts(config, database, configured)).collect_only())
+        service = Service(_parts(config, database, configured))
+        asyncio.run(service.collect_only())
+        service.ended()
 
 
 def _parts(config: Config, database: Database, configured: Sequence[Source]) -> Parts:

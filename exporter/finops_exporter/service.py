@@ -87,7 +87,6 @@ class Service:
                 log.info("stopping")
         finally:
             await runner.cleanup()
-            self._patience.cancel()
 
     async def collect_only(self) -> None:
         """Run the schedule alone."""
@@ -96,6 +95,9 @@ class Service:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._collect())
             await self._stopping.wait()
+
+    def ended(self) -> None:
+        """Call it when the event loop is closed, which waits for threads: nothing hangs then."""
         self._patience.cancel()
 
     def _watch_signals(self) -> None:
