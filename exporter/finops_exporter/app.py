@@ -7,18 +7,20 @@ import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
 from finops_exporter import demo
+from finops_exporter.asking import Asking, CapReachedError, Patience
 from finops_exporter.collectors import collector_class
 from finops_exporter.config import Config, Server, load, options_of
-from finops_exporter.errors import ConfigError, FinopsError, UsageError
+from finops_exporter.errors import CollectError, ConfigError, FinopsError, UsageError
 from finops_exporter.exposition.exposition import Exposition
 from finops_exporter.exposition.snapshot import Settings
-from finops_exporter.model import Progress
-from finops_exporter.scheduler import Kernel, Report, Source, pending, withdrawn
+from finops_exporter.kernel import Kernel, Source
+from finops_exporter.model import Progress, Task
+from finops_exporter.one_run import Report, pending, withdrawn
 from finops_exporter.service import Parts, Service
 from finops_exporter.store import runs
 from finops_exporter.store.database import Database
@@ -28,9 +30,12 @@ from finops_exporter.store.migrate import pending as pending_migrations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from decimal import Decimal
     from pathlib import Path
 
-    from finops_exporter.model import Plan, Window
+    from finops_exporter.model import Api, Plan, Window
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class SourcePlan:
     plan: Plan
     unchanged: int
     withdrawn: tuple[str, ...]
+    daily_usd: Decimal
+    cap_usd: Decimal
 
 
 def utc_now() -> datetime:
@@ -63,7 +70,12 @@ def sources(config: Config) -> list[Source]:
             problems.append(str(error))
             continue
         lag = kind.default_lag if entry.lag is None else entry.lag
-        found.append(Source(collector, entry.interval, entry.timeout, lag))
+        source = Source(collector, entry.interval, entry.timeout, lag, entry.daily_cap_usd)
+        try:
+            source.cap({})
+        except CapReachedError as error:
+            problems.append(str(entry.place.error("daily_cap_usd", str(error))))
+        found.append(source)
     if problems:
         raise ConfigError("\n".join(problems))
     return found
@@ -150,8 +162,9 @@ def collect_once(
 ) -> list[Report]:
     """Run each source once, one after the other."""
     stop = threading.Event()
+    patience = Patience.until(stop, utc_now)
     kernel = (
-        Kernel(database, utc_now, stop, progress) if progress else Kernel(database, utc_now, stop)
+        Kernel(database, patience, stop, progress) if progress else Kernel(database, patience, stop)
     )
     return [kernel.run(source, window) for source in chosen_sources]
 
@@ -210,16 +223,45 @@ def plans(
     database: Database, chosen_sources: Sequence[Source], window: Window | None = None
 ) -> list[SourcePlan]:
     """What a run would read, without reading it; a database without a schema stores nothing yet."""
-    found = []
     is_new = pending_migrations(database) == list(migrations())
-    for source in chosen_sources:
-        with database.connection() as connection:
-            stored = {} if is_new else runs.fingerprints(connection, source.name)
-        plan = source.collector.plan(window)
-        todo = pending(plan, stored)
-        gone = tuple(withdrawn(plan, stored))
-        found.append(SourcePlan(source.name, todo, len(plan.parts) - len(todo.parts), gone))
-    return found
+    return [_plan(database, source, window, is_new=is_new) for source in chosen_sources]
+
+
+class OfflineError(CollectError):
+    """The plan cannot be told without asking the cloud."""
+
+
+def offline_plan(source: Source) -> SourcePlan:
+    """What a first run would read, asking neither database nor cloud; raises OfflineError."""
+
+    def refuse(api: Api, call: Callable[[], T]) -> T:
+        del call
+        raise OfflineError(f"what it would read is known only to {api.name}, which is not asked")
+
+    plan = source.collector.plan(Task(utc_now()), refuse)
+    return _source_plan(source, plan, plan, {})
+
+
+def _plan(database: Database, source: Source, window: Window | None, *, is_new: bool) -> SourcePlan:
+    now = utc_now()
+    with database.connection() as connection:
+        stored = {} if is_new else runs.fingerprints(connection, source.name)
+        patience = Patience.until(threading.Event(), utc_now)
+        asking = Asking(connection, source.collector, now + source.timeout, patience)
+        asking.cap_usd = source.cap(stored)
+        plan = source.collector.plan(Task(now, window, stored), asking)
+    return _source_plan(source, plan, pending(plan, stored), stored)
+
+
+def _source_plan(source: Source, plan: Plan, todo: Plan, stored: Mapping[str, str]) -> SourcePlan:
+    return SourcePlan(
+        source=source.name,
+        plan=todo,
+        unchanged=len(plan.parts) - len(todo.parts),
+        withdrawn=tuple(withdrawn(plan, stored)),
+        daily_usd=source.collector.daily_usd(source.interval, stored),
+        cap_usd=source.cap(stored),
+    )
 
 
 def serve(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from finops_exporter.config import Config
-    from finops_exporter.scheduler import Report
+    from finops_exporter.one_run import Report
 
 PARTIAL = 3
 """Exit code: done, but something was left out."""
@@ -138,12 +138,13 @@ def check_config(config: Config) -> None:
         click.echo(f"warning: {warning}")
     unreadable = 0
     for source in found:
-        plan = source.collector.plan(None)
-        unreadable += len(plan.unreadable)
-        size = sum(part.size_bytes for part in plan.parts)
-        click.echo(f"{source.name}: {len(plan.parts)} parts, {printing.size(size)}")
-        for one in plan.unreadable:
-            click.echo(f"{source.name}: {one}")
+        try:
+            plan = app.offline_plan(source)
+        except app.OfflineError as error:
+            click.echo(f"{source.name}: {error}; see collect --dry-run")
+            continue
+        unreadable += len(plan.plan.unreadable)
+        printing.offline(plan)
     if unreadable:
         sys.exit(PARTIAL)
     click.echo(f"ok: {len(found)} sources")

@@ -224,6 +224,7 @@ class CollectorConfig(Section):
     interval: Positive = timedelta(hours=6)
     timeout: Positive = timedelta(hours=1)
     lag: Duration | None = None
+    daily_cap_usd: Annotated[Decimal, Field(gt=0, max_digits=12)] | None = None
     options: SkipValidation[Mapping[str, object]] = Field(default_factory=dict)
     place: SkipValidation[Place] = Field(default=Place(Document("configuration")), exclude=True)
 

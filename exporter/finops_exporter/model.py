@@ -20,7 +20,11 @@ CHARGE_CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 """FOCUS 1.0-1.2 ChargeCategory, all allowed values."""
 
 FULL_CUT = "account,charge_category,region,service,tags"
-"""The cut that knows every dimension at once: what FOCUS files and BigQuery exports give."""
+"""The cut that knows every dimension at once: what FOCUS files and BigQuery exports give.
+
+A cut is named by the dimensions that its rows know, sorted; one tag is "tag:NAME", all are "tags".
+What a cut does not know stands as NONE in its rows.
+"""
 
 COST_KEYS = ("provider", "account", "service", "region", "charge_category", "month", "day")
 """What stored costs can be grouped by, beside the configured tags."""
@@ -76,7 +80,10 @@ class CostRow:
 
 @dataclass(frozen=True, slots=True)
 class ControlTotal:
-    """The source's own total of the calendar month starting at `month`; our parts must meet it."""
+    """The source's own total of the calendar month starting at `month`; our rows must meet it.
+
+    `cut` is that of the part's rows.
+    """
 
     part: str
     provider: str
@@ -84,6 +91,7 @@ class ControlTotal:
     currency: str
     billed: Decimal
     effective: Decimal
+    cut: str = FULL_CUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +147,23 @@ class Complete:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that was kept, or done without, and that people shall know.
+
+    `reason` is a short, stable word for metrics; `rows` is how many rows it is about.
+    """
+
+    reason: str
+    message: str
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What was declared complete so far may be stored now: what follows takes long, or money."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a long read is: `done` of `total` (same unit) in `part`."""
 
@@ -147,8 +172,32 @@ class Progress:
     total: int
 
 
-Item: TypeAlias = CostRow | ControlTotal | Account | Rejected | Complete | Progress
+Item: TypeAlias = (
+    CostRow | ControlTotal | Account | Rejected | Complete | Progress | Notice | Checkpoint
+)
 """What a collector yields. Rows of a part count only once its Complete has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A remote API as it is counted and paid: its name, and US dollars a request."""
+
+    provider: str
+    name: str
+    request_usd: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a source is asked for.
+
+    `now` is an aware UTC datetime; `window` holds days that shall be read again whatever is stored
+    (None: what is due); `stored` maps each stored part to its fingerprint.
+    """
+
+    now: datetime
+    window: Window | None = None
+    stored: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,17 +213,26 @@ class PlannedPart:
 class Plan:
     """What a collector will read: its parts, and what it will ask (and pay) for.
 
-    `unreadable` names what is there and will not be read. `whole` says that everything could be
-    listed; `withdraws` that stored parts which are not listed any more shall then disappear.
+    `requests` are those of the whole run; `least_usd` is what it takes until something can be
+    stored. `unreadable` names what is there and will not be read. `whole` says that everything
+    could be listed; `withdraws` that stored parts which are not listed any more shall then
+    disappear.
     """
 
     parts: tuple[PlannedPart, ...]
     window: Window | None = None
-    requests: int = 0
-    cost_usd: Decimal = Decimal(0)
+    requests: Mapping[Api, int] = field(default_factory=dict)
+    least_usd: Decimal = Decimal(0)
     unreadable: tuple[Rejected, ...] = ()
     whole: bool = True
     withdraws: bool = True
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """What the requests cost, in US dollars."""
+        return sum(
+            (api.request_usd * count for api, count in self.requests.items()), start=Decimal(0)
+        )
 
 
 def utc_midnight(day: date) -> datetime:
@@ -188,3 +246,12 @@ def money_text(amount: Decimal) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text
+
+
+def duration_text(duration: timedelta) -> str:
+    """As the configuration writes it: 1d6h, 90s is 1m30s."""
+    left, text = round(duration.total_seconds()), ""
+    for unit, seconds in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, seconds)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"

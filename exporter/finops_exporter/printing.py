@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from finops_exporter.app import SourcePlan
     from finops_exporter.cost_query import CostTable
+    from finops_exporter.model import Plan
     from finops_exporter.model import Progress as Step
-    from finops_exporter.scheduler import Report
+    from finops_exporter.one_run import Report
 
 UNBOUNDED = 100_000
 """Columns of a table that goes into a file or a pipe: nothing is folded or cut there."""
@@ -37,9 +38,9 @@ def plan(one: SourcePlan) -> None:
     total = size(sum(part.size_bytes for part in todo.parts))
     click.echo(
         f"{one.source}: would read {len(todo.parts)} parts ({total}), {one.unchanged} unchanged; "
-        f"withdraw {len(one.withdrawn)}; {todo.requests} paid requests, "
-        f"${money_text(todo.cost_usd)}"
+        f"withdraw {len(one.withdrawn)}; {_paid(todo)} paid requests, ${money_text(todo.cost_usd)}"
     )
+    _daily(one)
     for part in todo.parts:
         click.echo(f"  read {part.key} ({size(part.size_bytes)})")
     for key in one.withdrawn:
@@ -48,12 +49,35 @@ def plan(one: SourcePlan) -> None:
         click.echo(f"  cannot read {rejected}")
 
 
+def offline(one: SourcePlan) -> None:
+    """What a first run would read, as far as it is known without asking anybody."""
+    paid = _paid(one.plan)
+    total = size(sum(part.size_bytes for part in one.plan.parts))
+    asks = f"; at least {paid} paid requests, ${money_text(one.plan.cost_usd)}" if paid else ""
+    click.echo(f"{one.source}: {len(one.plan.parts)} parts, {total}{asks}")
+    _daily(one)
+    for rejected in one.plan.unreadable:
+        click.echo(f"{one.source}: {rejected}")
+
+
+def _paid(todo: Plan) -> int:
+    return sum(count for api, count in todo.requests.items() if api.request_usd)
+
+
+def _daily(one: SourcePlan) -> None:
+    if one.daily_usd:
+        click.echo(
+            f"  planned at this interval: ${money_text(one.daily_usd)} a day; the cap is "
+            f"${money_text(one.cap_usd)} a day"
+        )
+
+
 def report(done: Report) -> None:
     """How a run of a source ended; what it left out goes to stderr."""
     click.echo(
         f"{done.source}: {done.outcome}; {done.parts} parts read, {done.unchanged} "
-        f"unchanged, {done.withdrawn} withdrawn; {done.facts_written} facts written, "
-        f"{done.facts_removed} removed; {done.restated_days} account-days restated"
+        f"unchanged, {done.withdrawn} withdrawn; {done.changes.written} facts written, "
+        f"{done.changes.removed} removed; {done.changes.restated_days} account-days restated"
     )
     for rejected in done.rejected:
         click.echo(f"{done.source}: left out {rejected}", err=True)

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from finops_exporter import __version__
+from finops_exporter.asking import Patience
 from finops_exporter.errors import FinopsError, StoreError
 from finops_exporter.exposition.render import CONTENT_TYPE
+from finops_exporter.kernel import Kernel, Source
 from finops_exporter.model import utc_midnight
-from finops_exporter.scheduler import Kernel, Scheduler, Source
+from finops_exporter.scheduler import Scheduler, Surroundings
 from finops_exporter.store.migrate import migrate
 from finops_exporter.web import server
 
@@ -155,8 +157,14 @@ class Service:
             await asyncio.to_thread(self._prepare)
         if self._stopping.is_set():
             return
-        kernel = Kernel(self._parts.database, self._parts.clock, self._stop_runs)
-        scheduler = Scheduler(kernel, self._parts.sources, self._changed.set, self._parts.at_once)
+        patience = Patience.until(self._stop_runs, self._parts.clock)
+        scheduler = Scheduler(
+            Kernel(self._parts.database, patience, self._stop_runs),
+            self._parts.sources,
+            after=self._changed.set,
+            surroundings=Surroundings(self._parts.clock),
+            at_once=self._parts.at_once,
+        )
         async with asyncio.TaskGroup() as group:
             group.create_task(scheduler.run())
             await self._stopping.wait()

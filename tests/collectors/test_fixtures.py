@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import MISSING, fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,20 +18,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from finops_exporter.collectors import collector_class
-from finops_exporter.model import Progress, Window, money_text
+from finops_exporter.model import Progress, Task, Window, money_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from finops_exporter.model import Item
+    from finops_exporter.model import Api, Item
 
 T = TypeVar("T")
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 HERE = Path(__file__).parent
 CASES = sorted(path.parent for path in HERE.glob("*/*/expected.json"))
 
 
-def no_api(api: str, call: Callable[[], T]) -> T:
-    raise AssertionError(f"a fixture has no {api} to ask: {call}")
+def no_api(api: Api, call: Callable[[], T]) -> T:
+    raise AssertionError(f"a fixture has no {api.name} to ask: {call}")
 
 
 def as_json(value: Any) -> Any:
@@ -70,9 +71,10 @@ def test_fixture(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = kind.Config.model_validate(expected["options"])
     source = kind(case.name, options, expected.get("tags", {}))
     days = [date.fromisoformat(day) for day in expected.get("window", [])]
-    plan = source.plan(Window(*days) if days else None)
+    task = Task(NOW, Window(*days) if days else None)
+    plan = source.plan(task, no_api)
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for item in [*plan.unreadable, *source.collect(plan, no_api)]:
+    for item in [*plan.unreadable, *source.collect(task, plan, no_api)]:
         if not isinstance(item, Progress):
             found[type(item).__name__].append(described(item, case))
     assert set(found) == set(expected["items"])

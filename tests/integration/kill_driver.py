@@ -67,7 +67,7 @@ def arm(point: str, number: int, pid: int) -> None:
         "fetch": (
             FocusCollector,
             "collect",
-            lambda self, plan, ask: after(number, collect(self, plan, ask), pid),
+            lambda self, *given: after(number, collect(self, *given), pid),
         ),
         "stage": (costs.Staging, "add", lambda self, rows: add(self, after(number, rows, pid))),
         "apply": (costs, "run", kill_after(vars(costs)["run"], pid, "apply_changed")),

@@ -4,72 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
-from finops_exporter.collectors import Ask, Options
 from finops_exporter.errors import CollectError
-from finops_exporter.model import Complete, Item, Plan, PlannedPart, Progress, Rejected, Window
-from finops_exporter.scheduler import Kernel, Report, Scheduler, Source
+from finops_exporter.kernel import Kernel
+from finops_exporter.model import Item, Plan, Progress, Rejected, Window
+from finops_exporter.scheduler import Scheduler, Surroundings
 from finops_exporter.store import runs
 from finops_exporter.store.reads import costs_by
 from integration.feeding import NOW, cost
+from integration.scripted import Scripted, Step, kernel, one_day, patience, run, source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from finops_exporter.store.database import Database
 
 ALL = Window(date(2020, 1, 1), date(2030, 1, 1))
-Script = Callable[[Plan], Iterator[Item]]
-
-
-@dataclass
-class Scripted:
-    """A collector with the given parts (key to fingerprint) whose reading is a function."""
-
-    Config: ClassVar[type[Options]] = Options
-    default_lag: ClassVar[timedelta] = timedelta(0)
-
-    name: str = "scripted"
-    options: Any = None
-    tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    script: Script = lambda _plan: iter(())
-    parts: Mapping[str, str] = field(default_factory=lambda: {"a": "1"})
-    unreadable: tuple[Rejected, ...] = ()
-    whole: bool = True
-    cancelled: bool = False
-
-    def plan(self, window: Window | None) -> Plan:
-        parts = tuple(PlannedPart(*part) for part in self.parts.items())
-        return Plan(parts, window, unreadable=self.unreadable, whole=self.whole)
-
-    def collect(self, plan: Plan, ask: Ask) -> Iterator[Item]:
-        return ask("scripted", lambda: self.script(plan))
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-def one_day(billed: str) -> Script:
-    """Every part gives one row of `billed` and is complete."""
-
-    def script(plan: Plan) -> Iterator[Item]:
-        for part in plan.parts:
-            yield Progress(part.key, 0, 1)
-            yield cost("2026-11-20", billed, part=part.key)
-            yield Complete(part.key, part.fingerprint, plan.window, {"aws": NOW})
-
-    return script
-
-
-def source(collector: Scripted, timeout: timedelta = timedelta(hours=1)) -> Source:
-    return Source(collector, timedelta(hours=6), timeout, timedelta(0))
-
-
-def run(database: Database, collector: Scripted, window: Window | None = None) -> Report:
-    return Kernel(database, lambda: NOW, threading.Event()).run(source(collector), window)
 
 
 def total(database: Database) -> Decimal:
@@ -85,7 +38,7 @@ def outcomes(database: Database) -> list[tuple[str, str | None]]:
 
 def test_a_run_stores_and_writes_itself_down(database: Database) -> None:
     report = run(database, Scripted(script=one_day("2")))
-    assert (report.outcome, report.parts, report.rows, report.facts_written) == (
+    assert (report.outcome, report.parts, report.rows, report.changes.written) == (
         "succeeded",
         1,
         1,
@@ -120,7 +73,7 @@ def test_a_part_that_is_gone_is_withdrawn_but_not_while_the_listing_is_not_whole
 def test_a_rejected_part_keeps_its_stored_rows_while_others_load(database: Database) -> None:
     run(database, Scripted(script=one_day("2"), parts={"a": "1", "b": "1"}))
 
-    def half(plan: Plan) -> Iterator[Item]:
+    def half(plan: Plan) -> Iterator[Step]:
         yield Rejected("a", "bad_amount", "'x' is no number", row=4, column="BilledCost", rows=9)
         yield from one_day("5")(Plan(plan.parts[1:]))
 
@@ -178,7 +131,7 @@ def test_the_collectors_generator_is_closed_when_the_run_is_stopped(database: Da
         finally:
             closed.set()
 
-    report = Kernel(database, lambda: NOW, stop).run(source(Scripted(script=endless)))
+    report = Kernel(database, patience(), stop).run(source(Scripted(script=endless)))
     assert report.error == "scripted: stopped before the run was through"
     assert closed.is_set()
 
@@ -190,8 +143,9 @@ def test_a_run_that_takes_too_long_is_ended(database: Database) -> None:
         while True:
             yield Progress("a", 0, 1)
 
-    kernel = Kernel(database, lambda: next(moments), threading.Event())
-    report = kernel.run(source(Scripted(script=slow), timeout=timedelta(minutes=30)))
+    report = kernel(database, lambda: next(moments)).run(
+        source(Scripted(script=slow), timeout=timedelta(minutes=30))
+    )
     assert report.error == "scripted: took longer than its timeout of 0:30:00"
 
 
@@ -209,13 +163,13 @@ def test_a_database_that_is_gone_is_a_failed_run(database: Database) -> None:
 
 def test_progress_reaches_whoever_watches(database: Database) -> None:
     seen: list[tuple[str, Progress]] = []
-    kernel = Kernel(
+    watched = Kernel(
         database,
-        lambda: datetime(2026, 11, 21, tzinfo=UTC),
+        patience(lambda: datetime(2026, 11, 21, tzinfo=UTC)),
         threading.Event(),
         progress=lambda name, step: seen.append((name, step)),
     )
-    kernel.run(source(Scripted(script=one_day("1"))))
+    watched.run(source(Scripted(script=one_day("1"))))
     assert seen == [
         ("scripted", Progress("a", 0, 1)),
         ("scripted", Progress("storing", 0, 1)),
@@ -242,7 +196,7 @@ def test_the_schedule_runs_every_source_also_when_one_fails(database: Database) 
             if finished == len(sources):
                 scheduler.stop()
 
-        scheduler = Scheduler(Kernel(database, lambda: NOW, threading.Event()), sources, after)
+        scheduler = Scheduler(kernel(database), sources, after, Surroundings(lambda: NOW))
         await scheduler.run()
         return finished
 

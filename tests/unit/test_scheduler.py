@@ -4,8 +4,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from finops_exporter.analysis.due import pause
 from finops_exporter.model import Plan, PlannedPart, Rejected, Window
-from finops_exporter.scheduler import pause, pending, withdrawn
+from finops_exporter.one_run import pending, withdrawn
 
 PLAN = Plan(parts=(PlannedPart("a", "1"), PlannedPart("b", "2"), PlannedPart("c", "3")))
 

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
+    from decimal import Decimal
 
-    from finops_exporter.model import Item, Plan, Window
+    from finops_exporter.model import Api, Item, Plan, Task
 
 T = TypeVar("T")
 
@@ -31,8 +32,12 @@ ENTRY_POINT_GROUP = "finops_exporter.collectors"
 class Ask(Protocol):
     """The kernel's door to a remote API: counts, prices, caps, retries and times each call."""
 
-    def __call__(self, api: str, call: Callable[[], T]) -> T:
-        """Make one call of `api` and return its answer."""
+    def __call__(self, api: Api, call: Callable[[], T]) -> T:
+        """Make one call of `api` and return its answer.
+
+        Raises what `call` raised once it is not transient or was tried often enough, and
+        CollectError when it may not be made: the day's cap is reached, or the run is being ended.
+        """
         ...
 
 
@@ -46,21 +51,31 @@ class Collector(Protocol):
     """Plans and yields what a source says; raises CollectError when it cannot be read at all.
 
     `default_lag` is how long after midnight (UTC) a day counts as complete, unless configured.
+    `provider` is the one whose costs it gives; None where its rows say so one by one.
     """
 
     Config: ClassVar[type[Options]]
     default_lag: ClassVar[timedelta]
+    provider: ClassVar[str | None]
     name: str
 
     def __init__(self, name: str, options: Any, tags: Mapping[str, Sequence[str]]) -> None:
         """Keep the validated options; `tags` maps each configured tag to the keys that carry it."""
 
-    def plan(self, window: Window | None) -> Plan:
-        """List what would be read and what it costs; free of charge, changes nothing."""
+    def plan(self, task: Task, ask: Ask) -> Plan:
+        """Say what would be read and what it costs; asks for nothing that is paid by the piece."""
         ...
 
-    def collect(self, plan: Plan, ask: Ask) -> Iterator[Item]:
-        """Read exactly the parts of `plan`; see model.Item for the order of what comes."""
+    def collect(self, task: Task, plan: Plan, ask: Ask) -> Iterator[Item]:
+        """Read the parts of `plan`; see model.Item for the order of what comes."""
+        ...
+
+    def daily_usd(self, interval: timedelta, stored: Mapping[str, str]) -> Decimal:
+        """What asking costs a day (US dollars) at this interval once all is stored; asks nobody."""
+        ...
+
+    def retry_after(self, error: Exception) -> timedelta | None:
+        """How long the remote side wants us to wait before the same call again; None: do not."""
         ...
 
     def cancel(self) -> None:

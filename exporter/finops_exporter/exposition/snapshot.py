@@ -120,6 +120,20 @@ class _Families:
             key = (metric.name, (*first, *labels(cost)))
             self._sums[key] = self._sums.get(key, Decimal(0)) + usd
 
+    def add_worst(self, name: str, differences: Iterable[Cost]) -> None:
+        """Add, of the differences by (cut,) of each provider and month, the one furthest from 0."""
+        by_cut: dict[tuple[str, date, str], Decimal] = {}
+        for one in differences:
+            usd = self._usd(one, None)
+            if usd is not None:
+                key = (one.provider, one.when, *one.dimensions)
+                by_cut[key] = by_cut.get(key, Decimal(0)) + usd
+        for (provider, month, _cut), usd in by_cut.items():
+            metric, first = cost_metric(name, provider)
+            self._families.setdefault(metric.name, Family(metric))
+            sample = (metric.name, (*first, f"{month:%Y-%m}"))
+            self._sums[sample] = max(self._sums.get(sample, usd), usd, key=abs)
+
     def add(self, name: str, labels: Sequence[str], number: float) -> None:
         """Add one sample of a family that belongs to no provider's prefix."""
         metric = FINOPS_METRICS[name]
@@ -182,9 +196,7 @@ def _add_months(reader: SnapshotReader, families: _Families, settings: Settings)
     families.add_costs(
         "cost_allocated_monthly_usd", reader.allocated(current, settings.tags), _with_month
     )
-    families.add_costs(
-        "cost_unreconciled_usd", reader.unreconciled([*current, *before]), _with_month
-    )
+    families.add_worst("cost_unreconciled_usd", reader.unreconciled([*current, *before]))
 
 
 def _add_days(reader: SnapshotReader, families: _Families) -> None:

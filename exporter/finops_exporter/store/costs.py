@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from finops_exporter.model import Account, Complete, ControlTotal, CostRow, Rejected
+    from finops_exporter.model import (
+        Account,
+        Complete,
+        ControlTotal,
+        CostRow,
+        Notice,
+        Rejected,
+    )
 
 BATCH = 10_000
 """So many rows are held at once while they are staged."""
@@ -28,11 +35,19 @@ BATCH = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a swap did to the facts: counts of facts, and of complete days that were restated."""
+    """What swaps did to the facts: counts of facts, and of complete days that were restated."""
 
-    written: int
-    removed: int
-    restated_days: int
+    written: int = 0
+    removed: int = 0
+    restated_days: int = 0
+
+    def __add__(self, other: Changes) -> Changes:
+        """Both, one after the other."""
+        return Changes(
+            self.written + other.written,
+            self.removed + other.removed,
+            self.restated_days + other.restated_days,
+        )
 
 
 @dataclass(slots=True)
@@ -44,6 +59,7 @@ class Declared:
     rejected: list[Rejected] = field(default_factory=list)
     controls: list[ControlTotal] = field(default_factory=list)
     accounts: list[Account] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
 
 
 class Staging:
@@ -52,11 +68,13 @@ class Staging:
     def __init__(self, connection: Connection, source: str) -> None:
         self._connection = connection
         self._source = source
+        self._empty()
+
+    def _empty(self) -> None:
         self._groups: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._numbers: dict[tuple[tuple[str, ...], str, str], int] = {}
-        run(connection, "drop_stage")
-        run(connection, "create_stage")
-        run(connection, "create_stage_series")
+        for name in ("drop_stage", "create_stage", "create_stage_series"):
+            run(self._connection, name)
 
     def add(self, cost_rows: Iterable[CostRow]) -> int:
         """Copy rows into the stage and return how many came; memory stays bounded."""
@@ -97,14 +115,15 @@ class Staging:
         self,
         run_id: int,
         declared: Declared,
-        result: runs.RunResult,
+        result: runs.RunResult | None,
         now: datetime,
         lag: timedelta = timedelta(0),
     ) -> Changes:
-        """Make the stage the truth of every declared part, in one transaction.
+        """Make the stage the truth of every declared part, in one transaction, and empty it.
 
-        `lag` is how long after midnight a day of this source counts as complete: what changes
-        before that is no restatement.
+        `result` ends the run with it; None leaves the run under way. `lag` is how long after
+        midnight a day of this source counts as complete: what changes before that is no
+        restatement.
 
         Raises StoreError, with nothing changed, when another source already gave money for the
         same account and day, or when a row lies outside the window of its part.
@@ -116,9 +135,12 @@ class Staging:
             self._check()
             changes = self._replace(run_id, now, now - lag)
             self._describe(declared)
-            runs.replace_rejections(connection, self._source, declared.rejected)
-            runs.finish(connection, run_id, result, now)
+            if result is not None:
+                runs.replace_rejections(connection, self._source, declared.rejected)
+                runs.replace_notices(connection, self._source, declared.notices)
+                runs.finish(connection, run_id, result, now)
             run(connection, "bump_generation", {"now": now})
+        self._empty()
         return changes
 
     def close(self) -> None:
@@ -190,8 +212,9 @@ class Staging:
         for rollup in ("months", "days"):
             run(connection, f"roll_{rollup}")
             run(connection, f"sweep_{rollup}")
-        run(connection, "roll_account_days", scope)
-        run(connection, "sweep_account_days", scope)
+        for scoped in ("account_days", "cuts"):
+            run(connection, f"roll_{scoped}", scope)
+            run(connection, f"sweep_{scoped}", scope)
         return Changes(written=written, removed=removed, restated_days=restated)
 
     def _describe(self, declared: Declared) -> None:

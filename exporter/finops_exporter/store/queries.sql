@@ -73,8 +73,50 @@ ON CONFLICT (source, part) DO UPDATE
 SET reason = EXCLUDED.reason, row_number = EXCLUDED.row_number,
     column_name = EXCLUDED.column_name, message = EXCLUDED.message, rows = EXCLUDED.rows;
 
+-- name: clear_notices
+DELETE FROM cost_notices WHERE source = %(source)s;
+
+-- name: add_notice
+INSERT INTO cost_notices AS n (source, reason, message, rows)
+VALUES (%(source)s, %(reason)s, %(message)s, %(rows)s)
+ON CONFLICT (source, reason, message) DO UPDATE SET rows = n.rows + EXCLUDED.rows;
+
+-- name: last_run
+-- The newest run, and how many have failed since the last one that stored something.
+SELECT r.started_at, r.finished_at, r.outcome,
+       (SELECT count(*) FROM source_runs f
+        WHERE f.source = r.source AND f.run_id > coalesce(
+            (SELECT max(g.run_id) FROM source_runs g
+             WHERE g.source = r.source AND g.outcome IN ('succeeded', 'partial')), 0))
+FROM source_runs r
+WHERE r.source = %(source)s
+ORDER BY r.run_id DESC LIMIT 1;
+
 -- name: fingerprints
 SELECT part, fingerprint FROM cost_parts WHERE source = %(source)s;
+
+
+-- ---- Asking remote APIs ------------------------------------------------------------------------
+
+-- name: pay_request
+-- What costs nothing passes also when the cap is reached.
+WITH paid AS (
+    INSERT INTO api_spending AS s (source, day, cost_usd, cap_usd)
+    SELECT %(source)s, %(day)s, %(price)s, %(cap)s
+    WHERE %(price)s <= %(cap)s OR %(price)s = 0
+    ON CONFLICT (source, day) DO UPDATE
+    SET cost_usd = s.cost_usd + EXCLUDED.cost_usd, cap_usd = EXCLUDED.cap_usd
+    WHERE s.cost_usd + EXCLUDED.cost_usd <= EXCLUDED.cap_usd OR EXCLUDED.cost_usd = 0
+    RETURNING 1
+)
+INSERT INTO api_requests AS r (source, provider, api, requests, retries, cost_usd)
+SELECT %(source)s, %(provider)s, %(api)s, 1, %(retries)s, %(price)s FROM paid
+ON CONFLICT (source, provider, api) DO UPDATE
+SET requests = r.requests + 1, retries = r.retries + EXCLUDED.retries,
+    cost_usd = r.cost_usd + EXCLUDED.cost_usd;
+
+-- name: spent_on_day
+SELECT cost_usd FROM api_spending WHERE source = %(source)s AND day = %(day)s;
 
 
 -- ---- Replacing what a source declares complete -------------------------------------------------
@@ -193,7 +235,7 @@ WITH next AS (
     FROM cost_facts f JOIN swap_parts p USING (part_id)
     WHERE f.day >= coalesce(p.since, '-infinity') AND f.day < coalesce(p.until, 'infinity')
 )
-SELECT d.*, c.group_id, g.provider, g.account_id, g.currency
+SELECT d.*, c.group_id, g.provider, g.account_id, g.currency, g.cut
 FROM (
     SELECT coalesce(n.day, o.day) AS day, coalesce(n.series_id, o.series_id) AS series_id,
            coalesce(n.part_id, o.part_id) AS part_id, n.billed, n.effective, n.estimated,
@@ -210,7 +252,8 @@ JOIN cost_groups g USING (group_id);
 
 -- name: record_restatements
 -- Only days that were complete by then, of accounts that this source had stored up to that day: the
--- first sight of an account, or of a day still running, restates nothing.
+-- first sight of an account, or of a day still running, restates nothing. Of several cuts of the
+-- same money only the one that knows most counts.
 INSERT INTO cost_restatements (run_id, provider, account_id, day, currency,
                                billed_change, billed_moved, effective_change, effective_moved)
 WITH complete AS (
@@ -218,11 +261,15 @@ WITH complete AS (
     FROM cost_coverage c JOIN cost_parts p USING (part_id)
     WHERE p.source = %(source)s
     GROUP BY c.provider
+), main_cut AS (
+    SELECT DISTINCT ON (provider) provider, cut
+    FROM cost_cuts WHERE source = %(source)s
+    ORDER BY provider, cardinality(string_to_array(cut, ',')) DESC, cut DESC
 ), moved AS (
     -- A series may leave one part and appear in another of the same run: that restates nothing.
     SELECT provider, account_id, day, currency, series_id,
            sum(billed_change) AS billed_change, sum(effective_change) AS effective_change
-    FROM changes GROUP BY 1, 2, 3, 4, 5
+    FROM changes JOIN main_cut USING (provider, cut) GROUP BY 1, 2, 3, 4, 5
 )
 SELECT %(run_id)s, m.provider, m.account_id, m.day, m.currency,
        sum(m.billed_change), sum(abs(m.billed_change)),
@@ -283,6 +330,15 @@ ON CONFLICT (provider, account_id, day, source) DO UPDATE SET facts = a.facts + 
 -- name: sweep_account_days
 DELETE FROM cost_account_days WHERE source = %(source)s AND facts = 0;
 
+-- name: roll_cuts
+INSERT INTO cost_cuts AS k (provider, month, source, cut, facts)
+SELECT provider, date_trunc('month', day)::date, %(source)s, cut, sum(facts_change)
+FROM changes GROUP BY 1, 2, 4
+ON CONFLICT (provider, month, source, cut) DO UPDATE SET facts = k.facts + EXCLUDED.facts;
+
+-- name: sweep_cuts
+DELETE FROM cost_cuts WHERE source = %(source)s AND facts = 0;
+
 -- name: clear_coverage
 DELETE FROM cost_coverage WHERE part_id IN (SELECT part_id FROM swap_parts WHERE since IS NULL);
 
@@ -297,8 +353,8 @@ SET covered_until = greatest(c.covered_until, EXCLUDED.covered_until);
 DELETE FROM cost_controls WHERE part_id IN (SELECT part_id FROM swap_parts);
 
 -- name: add_control
-INSERT INTO cost_controls (part_id, provider, month, currency, billed, effective)
-SELECT part_id, %(provider)s, %(month)s, %(currency)s, %(billed)s, %(effective)s
+INSERT INTO cost_controls (part_id, provider, month, currency, cut, billed, effective)
+SELECT part_id, %(provider)s, %(month)s, %(currency)s, %(cut)s, %(billed)s, %(effective)s
 FROM swap_parts WHERE part = %(part)s AND since IS NULL
 ON CONFLICT (part_id, provider, month, currency) DO UPDATE
 SET billed = EXCLUDED.billed, effective = EXCLUDED.effective;
@@ -336,83 +392,87 @@ GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT provider, min(day), max(day) FILTER (WHERE day < (%(now)s AT TIME ZONE 'UTC')::date)
 FROM cost_account_days GROUP BY 1 ORDER BY 1;
 
+-- name: cuts
+SELECT provider, month, source, cut FROM cost_cuts;
+
 -- name: monthly_costs
 SELECT g.provider, m.month, g.account_id, s.region, g.service, g.currency,
        sum(m.billed), sum(m.effective)
-FROM unnest(%(providers)s::text[], %(months)s::date[]) AS w(provider, month)
-JOIN cost_groups g ON g.provider = w.provider AND g.cut = %(cut)s
+FROM unnest(%(providers)s::text[], %(months)s::date[], %(cuts)s::text[]) AS w(provider, month, cut)
+JOIN cost_groups g ON g.provider = w.provider AND g.cut = w.cut
 JOIN cost_series s USING (group_id)
 JOIN cost_months m ON m.series_id = s.series_id AND m.month = w.month
 GROUP BY 1, 2, 3, 4, 5, 6;
 
 -- name: category_costs
 SELECT g.provider, m.month, g.charge_category, g.currency, sum(m.billed), sum(m.effective)
-FROM unnest(%(providers)s::text[], %(months)s::date[]) AS w(provider, month)
-JOIN cost_groups g ON g.provider = w.provider AND g.cut = %(cut)s
+FROM unnest(%(providers)s::text[], %(months)s::date[], %(cuts)s::text[]) AS w(provider, month, cut)
+JOIN cost_groups g ON g.provider = w.provider AND g.cut = w.cut
 JOIN cost_series s USING (group_id)
 JOIN cost_months m ON m.series_id = s.series_id AND m.month = w.month
 GROUP BY 1, 2, 3, 4;
 
 -- name: allocated_costs
-SELECT g.provider, m.month, t.tag, coalesce(s.tags ->> t.tag, %(untagged)s), g.currency,
+SELECT g.provider, m.month, w.tag, coalesce(s.tags ->> w.tag, %(untagged)s), g.currency,
        sum(m.billed), sum(m.effective)
-FROM unnest(%(providers)s::text[], %(months)s::date[]) AS w(provider, month)
-JOIN cost_groups g ON g.provider = w.provider AND g.cut = %(cut)s
+FROM unnest(%(providers)s::text[], %(months)s::date[], %(cuts)s::text[], %(tags)s::text[])
+     AS w(provider, month, cut, tag)
+JOIN cost_groups g ON g.provider = w.provider AND g.cut = w.cut
 JOIN cost_series s USING (group_id)
 JOIN cost_months m ON m.series_id = s.series_id AND m.month = w.month
-CROSS JOIN unnest(%(tags)s::text[]) AS t(tag)
 GROUP BY 1, 2, 3, 4, 5;
 
 -- name: daily_costs
 SELECT g.provider, w.day_offset, g.account_id, s.region, g.service, g.currency,
        sum(f.billed), sum(f.effective)
-FROM unnest(%(providers)s::text[], %(days)s::date[], %(offsets)s::integer[])
-     AS w(provider, day, day_offset)
+FROM unnest(%(providers)s::text[], %(days)s::date[], %(offsets)s::integer[], %(cuts)s::text[])
+     AS w(provider, day, day_offset, cut)
 JOIN cost_facts f ON f.day = w.day
 JOIN cost_series s ON s.series_id = f.series_id
-JOIN cost_groups g ON g.group_id = s.group_id AND g.provider = w.provider AND g.cut = %(cut)s
+JOIN cost_groups g ON g.group_id = s.group_id AND g.provider = w.provider AND g.cut = w.cut
 GROUP BY 1, 2, 3, 4, 5, 6;
 
 -- name: usage_costs
 SELECT g.provider, w.day_offset, g.account_id, g.service, g.currency,
        sum(d.billed), sum(d.effective)
-FROM unnest(%(providers)s::text[], %(days)s::date[], %(offsets)s::integer[])
-     AS w(provider, day, day_offset)
-JOIN cost_groups g ON g.provider = w.provider AND g.cut = %(cut)s AND g.charge_category = 'Usage'
+FROM unnest(%(providers)s::text[], %(days)s::date[], %(offsets)s::integer[], %(cuts)s::text[])
+     AS w(provider, day, day_offset, cut)
+JOIN cost_groups g
+  ON g.provider = w.provider AND g.cut = w.cut AND g.charge_category = 'Usage'
 JOIN cost_days d ON d.day = w.day AND d.group_id = g.group_id
 GROUP BY 1, 2, 3, 4, 5;
 
 -- name: account_costs_between
 -- Used for today's partial day and for the trailing windows.
 SELECT g.provider, w.label, g.account_id, g.currency, sum(d.billed), sum(d.effective)
-FROM unnest(%(providers)s::text[], %(labels)s::text[], %(since)s::date[], %(until)s::date[])
-     AS w(provider, label, since, until)
-JOIN cost_groups g ON g.provider = w.provider AND g.cut = %(cut)s
+FROM unnest(%(providers)s::text[], %(labels)s::text[], %(since)s::date[], %(until)s::date[],
+            %(cuts)s::text[]) AS w(provider, label, since, until, cut)
+JOIN cost_groups g ON g.provider = w.provider AND g.cut = w.cut
 JOIN cost_days d ON d.group_id = g.group_id AND d.day >= w.since AND d.day < w.until
 GROUP BY 1, 2, 3, 4;
 
 -- name: unreconciled
--- The source's own total minus the sum of our facts, over the parts that gave totals of a provider:
--- a part without must not count against it.
+-- The source's own total minus the sum of our facts, over the parts that gave totals of a provider
+-- (a part without must not count against it); every cut of the same money on its own.
 WITH control AS (
-    SELECT provider, month, currency, sum(billed) AS billed, sum(effective) AS effective
-    FROM cost_controls GROUP BY 1, 2, 3
+    SELECT p.provider, p.month, p.currency, p.cut,
+           sum(p.billed) AS billed, sum(p.effective) AS effective
+    FROM cost_controls p GROUP BY 1, 2, 3, 4
 ), ours AS (
-    SELECT g.provider, date_trunc('month', f.day)::date AS month, g.currency,
+    SELECT g.provider, date_trunc('month', f.day)::date AS month, g.currency, g.cut,
            sum(f.billed) AS billed, sum(f.effective) AS effective
     FROM cost_facts f
     JOIN cost_series s USING (series_id)
     JOIN cost_groups g USING (group_id)
     WHERE (f.part_id, g.provider) IN (SELECT part_id, provider FROM cost_controls)
-      AND g.cut = %(cut)s
       AND f.day >= (SELECT min(month) FROM unnest(%(months)s::date[]) AS x(month))
-    GROUP BY 1, 2, 3
+    GROUP BY 1, 2, 3, 4
 )
-SELECT w.provider, w.month, coalesce(c.currency, o.currency),
+SELECT w.provider, w.month, coalesce(c.cut, o.cut), coalesce(c.currency, o.currency),
        coalesce(c.billed, 0) - coalesce(o.billed, 0),
        coalesce(c.effective, 0) - coalesce(o.effective, 0)
 FROM unnest(%(providers)s::text[], %(months)s::date[]) AS w(provider, month)
-JOIN (control c FULL JOIN ours o USING (provider, month, currency)) USING (provider, month);
+JOIN (control c FULL JOIN ours o USING (provider, month, currency, cut)) USING (provider, month);
 
 -- name: restated_totals
 -- By day, so that each amount is converted at the rate of its own day and the sum never falls.
@@ -470,7 +530,9 @@ WITH keyed AS MATERIALIZED (
         FROM unnest(%(keys)s::text[]) WITH ORDINALITY AS k(key, place)
     ) AS key
     FROM cost_series s JOIN cost_groups g USING (group_id)
-    WHERE g.cut = %(cut)s AND (%(currency)s::text IS NULL OR g.currency = %(currency)s)
+    WHERE (g.provider, g.cut) IN
+              (SELECT * FROM unnest(%(providers)s::text[], %(cuts)s::text[]))
+      AND (%(currency)s::text IS NULL OR g.currency = %(currency)s)
 ), summed AS (
     SELECT series_id,
            CASE %(grain)s WHEN 'day' THEN day WHEN 'month' THEN date_trunc('month', day)::date END

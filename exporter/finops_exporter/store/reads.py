@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from finops_exporter.model import FULL_CUT, UNTAGGED, Account, Window
+from finops_exporter.model import COST_KEYS, UNTAGGED, Account, Window
+from finops_exporter.store.cuts import Given, NoCutError, by_provider, choose, tag
 from finops_exporter.store.database import Connection, Database, rows, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import date, datetime
     from decimal import Decimal
 
@@ -61,10 +63,14 @@ class CostSum:
 
 
 class SnapshotReader:
-    """Named reads inside one repeatable-read transaction: all of them see the same state."""
+    """Named reads inside one repeatable-read transaction: all of them see the same state.
+
+    Where no cut of what is stored knows the dimensions of a sum, its provider is left out.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._given = by_provider(Given(*row) for row in rows(connection, "cuts"))
 
     def generation(self) -> int:
         """The number of the state that is seen here."""
@@ -81,41 +87,56 @@ class SnapshotReader:
 
     def monthly(self, months: Sequence[tuple[str, date]]) -> list[Cost]:
         """Sums by (account, region, service) of the given (provider, month) pairs."""
-        return self._costs("monthly_costs", 3, _months(months))
+        needed = ("account", "region", "service")
+        wanted = [(one, self._cuts(one[0], [one[1]], needed)) for one in months]
+        return self._costs("monthly_costs", 3, _spread(wanted, ("providers", "months")))
 
     def by_category(self, months: Sequence[tuple[str, date]]) -> list[Cost]:
         """Sums by (charge category,)."""
-        return self._costs("category_costs", 1, _months(months))
+        wanted = [(one, self._cuts(one[0], [one[1]], ["charge_category"])) for one in months]
+        return self._costs("category_costs", 1, _spread(wanted, ("providers", "months")))
 
     def allocated(self, months: Sequence[tuple[str, date]], tags: Sequence[str]) -> list[Cost]:
         """Sums by (tag, value); each tag's values add up to the whole."""
-        parameters = _months(months) | {"tags": list(tags), "untagged": UNTAGGED}
-        return self._costs("allocated_costs", 2, parameters)
+        wanted = [
+            ((provider, month, name), self._cuts(provider, [month], [tag(name)]))
+            for provider, month in months
+            for name in tags
+        ]
+        parameters = _spread(wanted, ("providers", "months", "tags"))
+        return self._costs("allocated_costs", 2, parameters | {"untagged": UNTAGGED})
 
     def daily(self, days: Sequence[tuple[str, date, int]]) -> list[Cost]:
         """Sums by (account, region, service) of the given (provider, day, offset) triples."""
-        return self._costs("daily_costs", 3, _days(days))
+        needed = ("account", "region", "service")
+        wanted = [(one, self._cuts(one[0], [_month(one[1])], needed)) for one in days]
+        return self._costs("daily_costs", 3, _spread(wanted, ("providers", "days", "offsets")))
 
     def usage_daily(self, days: Sequence[tuple[str, date, int]]) -> list[Cost]:
         """The same by (account, service), charge category Usage only."""
-        return self._costs("usage_costs", 2, _days(days))
+        needed = ("account", "charge_category", "service")
+        wanted = [(one, self._cuts(one[0], [_month(one[1])], needed)) for one in days]
+        return self._costs("usage_costs", 2, _spread(wanted, ("providers", "days", "offsets")))
 
     def by_account(self, spans: Sequence[tuple[str, str, Window]]) -> list[Cost]:
         """Sums by (account,) of the given (provider, label, window) triples."""
-        return self._costs(
-            "account_costs_between",
-            1,
-            {
-                "providers": [provider for provider, _, _ in spans],
-                "labels": [label for _, label, _ in spans],
-                "since": [window.since for _, _, window in spans],
-                "until": [window.until for _, _, window in spans],
-            },
-        )
+        wanted = [
+            (
+                (provider, label, window.since, window.until),
+                self._cuts(provider, _months_of(window), ["account"]),
+            )
+            for provider, label, window in spans
+        ]
+        names = ("providers", "labels", "since", "until")
+        return self._costs("account_costs_between", 1, _spread(wanted, names))
 
     def unreconciled(self, months: Sequence[tuple[str, date]]) -> list[Cost]:
-        """The sources' own totals minus the sum of our facts, where a source gives a total."""
-        return self._costs("unreconciled", 0, _months(months))
+        """By (cut,): the sources' own totals minus our facts, where a source gives a total."""
+        parameters = {
+            "providers": [provider for provider, _ in months],
+            "months": [month for _, month in months],
+        }
+        return self._costs("unreconciled", 1, parameters)
 
     def restated(self) -> list[Cost]:
         """Absolute amounts by which complete, stored days (`when`) changed, ever."""
@@ -146,8 +167,17 @@ class SnapshotReader:
         found = rows(self._connection, "currency_rows", parameters) if pairs else []
         return [(row[0], row[1], row[2]) for row in found]
 
-    def _costs(self, name: str, dimensions: int, parameters: dict[str, Any]) -> list[Cost]:
-        found = rows(self._connection, name, parameters | {"cut": FULL_CUT})
+    def _cuts(
+        self, provider: str, months: Collection[date], needed: Sequence[str]
+    ) -> tuple[str, ...]:
+        given = [one for one in self._given.get(provider, ()) if one.month in months]
+        try:
+            return choose(given, needed)
+        except NoCutError:
+            return ()
+
+    def _costs(self, name: str, dimensions: int, parameters: Mapping[str, Any]) -> list[Cost]:
+        found = rows(self._connection, name, parameters)
         return [
             Cost(row[0], row[1], tuple(row[2 : 2 + dimensions]), *row[2 + dimensions :])
             for row in found
@@ -185,32 +215,51 @@ def costs_by(
 ) -> list[CostSum]:
     """Sums of `window` by the given dimensions (provider, account, ..., or a tag's name).
 
-    Sorted by key, then period; one group per currency.
+    Sorted by key, then period; one group per currency. Raises NoCutError when what is stored does
+    not know the dimensions together.
     """
-    parameters: Mapping[str, object] = {
-        "keys": list(keys),
-        "since": window.since,
-        "until": window.until,
-        "grain": grain,
-        "currency": currency,
-        "untagged": UNTAGGED,
-        "cut": FULL_CUT,
-    }
+    dimensions = [key if key in COST_KEYS else tag(key) for key in keys if key != "provider"]
     with database.connection() as connection:
+        given = [
+            one
+            for one in (Given(*row) for row in rows(connection, "cuts"))
+            if one.month in _months_of(window)
+        ]
+        chosen = [
+            (provider, cut)
+            for provider, listed in by_provider(given).items()
+            for cut in choose(listed, dimensions)
+        ]
+        parameters: Mapping[str, object] = {
+            "keys": list(keys),
+            "since": window.since,
+            "until": window.until,
+            "grain": grain,
+            "currency": currency,
+            "untagged": UNTAGGED,
+            "providers": [provider for provider, _ in chosen],
+            "cuts": [cut for _, cut in chosen],
+        }
         found = rows(connection, "costs_by", parameters)
     return [CostSum(tuple(row[0]), *row[1:]) for row in found]
 
 
-def _months(months: Sequence[tuple[str, date]]) -> dict[str, Any]:
-    return {
-        "providers": [provider for provider, _ in months],
-        "months": [month for _, month in months],
-    }
+def _spread(
+    wanted: Sequence[tuple[tuple[object, ...], Sequence[str]]], names: Sequence[str]
+) -> dict[str, list[object]]:
+    """Columns of a statement's parameters: what is wanted, once for each cut that gives it."""
+    lines = [(*one, cut) for one, cuts in wanted for cut in cuts]
+    return {name: [line[place] for line in lines] for place, name in enumerate((*names, "cuts"))}
 
 
-def _days(days: Sequence[tuple[str, date, int]]) -> dict[str, Any]:
-    return {
-        "providers": [provider for provider, _, _ in days],
-        "days": [day for _, day, _ in days],
-        "offsets": [offset for _, _, offset in days],
-    }
+def _month(day: date) -> date:
+    return day.replace(day=1)
+
+
+def _months_of(window: Window) -> set[date]:
+    """The first days of all months that the window touches."""
+    months, month = set(), _month(window.since)
+    while month < window.until:
+        months.add(month)
+        month = _month(month + timedelta(days=31))
+    return months

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from finops_exporter.analysis.due import LastRun
 from finops_exporter.store.database import LOCK_SPACE, Connection, rows, run, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from finops_exporter.model import Rejected, Window
+    from finops_exporter.model import Notice, Rejected, Window
 
 Outcome: TypeAlias = Literal["succeeded", "partial", "failed"]
 
@@ -80,6 +81,19 @@ def replace_rejections(connection: Connection, source: str, rejected: Sequence[R
     run(connection, "clear_rejections", {"source": source})
     for one in rejected:
         run(connection, "add_rejection", {"source": source, **asdict(one)})
+
+
+def replace_notices(connection: Connection, source: str, notices: Sequence[Notice]) -> None:
+    """Keep only what the newest run noticed; equal ones are added up."""
+    run(connection, "clear_notices", {"source": source})
+    for one in notices:
+        run(connection, "add_notice", {"source": source, **asdict(one)})
+
+
+def last_run(connection: Connection, source: str) -> LastRun | None:
+    """The newest run of `source`, None before its first."""
+    found = rows(connection, "last_run", {"source": source})
+    return LastRun(*found[0]) if found else None
 
 
 def fingerprints(connection: Connection, source: str) -> dict[str, str]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
 from finops_exporter.collectors.focus.collector import FocusCollector, FocusOptions
-from finops_exporter.model import Complete, CostRow, Rejected
+from finops_exporter.model import Complete, CostRow, Rejected, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from finops_exporter.model import Item, Window
+    from finops_exporter.model import Api, Item, Window
 
 T = TypeVar("T")
 
@@ -49,8 +50,12 @@ INEXACT = (
 """What the reader says of a value that it cannot take."""
 
 
-def ask(api: str, call: Callable[[], T]) -> T:
-    raise AssertionError(f"files ask no {api}: {call}")
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+TASK = Task(NOW)
+
+
+def ask(api: Api, call: Callable[[], T]) -> T:
+    raise AssertionError(f"files ask no {api.name}: {call}")
 
 
 def csv_text(*changes: Mapping[str, str], without: Sequence[str] = ()) -> str:
@@ -74,9 +79,10 @@ def items_of(
     *paths: Path, tags: Any = None, window: Window | None = None, **opts: Any
 ) -> list[Item]:
     source = collector(paths, tags, **opts)
-    plan = source.plan(window)
+    task = Task(NOW, window)
+    plan = source.plan(task, ask)
     assert plan.unreadable == ()
-    return list(source.collect(plan, ask))
+    return list(source.collect(task, plan, ask))
 
 
 def rows_in(items: Iterable[Item]) -> list[CostRow]:

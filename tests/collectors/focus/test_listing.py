@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from collectors.focus.support import collector, csv_text, items_of, rows_in
+from collectors.focus.support import TASK, ask, collector, csv_text, items_of, rows_in
 from finops_exporter.model import Rejected
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def write(folder: Path, *names: str) -> None:
 
 def planned(folder: Path, *patterns: str) -> tuple[list[str], Plan]:
     """The keys of the plan, relative to the folder, and the plan."""
-    plan = collector([folder / pattern for pattern in patterns]).plan(None)
+    plan = collector([folder / pattern for pattern in patterns]).plan(TASK, ask)
     return [str(Path(part.key).relative_to(folder)) for part in plan.parts], plan
 
 
@@ -47,14 +47,14 @@ def test_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COSTS", "deep")
     monkeypatch.setenv("HOME", str(tmp_path))
-    plan = collector(["*.csv", "a.csv", "$COSTS/**/*.CSV", "~/b.csv"]).plan(None)
+    plan = collector(["*.csv", "a.csv", "$COSTS/**/*.CSV", "~/b.csv"]).plan(TASK, ask)
     assert plan.unreadable == ()
     names = ["a.csv", "b.csv", "deep/er/c.CSV"]
     assert [part.key for part in plan.parts] == [str(tmp_path / name) for name in names]
     assert {part.size_bytes for part in plan.parts} == {len(csv_text({}))}
-    assert (plan.requests, plan.cost_usd) == (0, Decimal(0))
+    assert (plan.requests, plan.cost_usd) == ({}, Decimal(0))
     assert (plan.whole, plan.withdraws) == (True, True)
-    assert not collector(["a.csv"], missing_files="keep").plan(None).withdraws
+    assert not collector(["a.csv"], missing_files="keep").plan(TASK, ask).withdraws
 
 
 def test_a_file_that_is_none_of_ours(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_known_name_in_a_folder_that_cannot_be_listed(shut: Path) -> None:
 
 def test_patterns_from_the_working_directory(shut: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shut.parent)
-    plan = collector(["**/x.csv"]).plan(None)
+    plan = collector(["**/x.csv"]).plan(TASK, ask)
     assert plan.unreadable == (closed(shut),)
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from collectors.focus.support import (
     TAGS,
+    TASK,
     ask,
     collector,
     csv_text,
@@ -75,7 +76,7 @@ def test_a_killed_process_costs_one_file(
     tmp_path: Path, spools: Path, children: list[Child]
 ) -> None:
     source = collector(files(tmp_path, "a.csv", "b.csv"))
-    items = source.collect(source.plan(None), ask)
+    items = source.collect(TASK, source.plan(TASK, ask), ask)
     first = next(items)
     children[0].kill()
     rest = list(items)
@@ -109,7 +110,7 @@ def test_leaving_early_leaves_nothing_behind(
     tmp_path: Path, spools: Path, children: list[Child], error: type[BaseException]
 ) -> None:
     source = collector(files(tmp_path, "a.csv", "b.csv"))
-    items = source.collect(source.plan(None), ask)
+    items = source.collect(TASK, source.plan(TASK, ask), ask)
     next(items)
     with pytest.raises(error):
         items.throw(error())  # type: ignore[attr-defined]
@@ -119,7 +120,7 @@ def test_leaving_early_leaves_nothing_behind(
 
 def test_interrupts_are_left_to_the_parent(tmp_path: Path, children: list[Child]) -> None:
     source = collector(files(tmp_path, "a.csv"))
-    items = source.collect(source.plan(None), ask)
+    items = source.collect(TASK, source.plan(TASK, ask), ask)
     first = next(items)
     children[0].send_signal(signal.SIGINT)
     assert len(rows_in(chain([first], items))) == 1
@@ -127,6 +128,8 @@ def test_interrupts_are_left_to_the_parent(tmp_path: Path, children: list[Child]
 
 PARENT = """
 import sys
+from datetime import UTC, datetime
+from finops_exporter.model import Task
 from finops_exporter.collectors.focus import collector as focus
 source = focus.FocusCollector("f", focus.FocusCollector.Config(paths=[sys.argv[1]]), {})
 popen = focus.subprocess.Popen
@@ -135,7 +138,8 @@ def record(*args, **kwargs):
     print(child.pid, flush=True)
     return child
 focus.subprocess.Popen = record
-items = source.collect(source.plan(None), None)
+task = Task(datetime.now(UTC))
+items = source.collect(task, source.plan(task, None), None)
 next(items)
 print("reading", flush=True)
 sys.stdin.read()
@@ -174,7 +178,7 @@ def test_a_killed_parent_leaves_no_child(tmp_path: Path, size: int) -> None:
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
     (path,) = files(tmp_path, "a.csv")
     source = collector([path])
-    items = source.collect(source.plan(None), ask)
+    items = source.collect(TASK, source.plan(TASK, ask), ask)
     next(items)
     with path.open("a") as file:
         file.write(csv_text({}).splitlines()[1] + "\r\n")
@@ -187,9 +191,11 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
 def test_a_file_that_vanishes_before_it_is_read(tmp_path: Path) -> None:
     paths = files(tmp_path, "a.csv", "b.csv")
     source = collector(paths)
-    plan = source.plan(None)
+    plan = source.plan(TASK, ask)
     paths[0].unlink()
-    ends = [item for item in source.collect(plan, ask) if isinstance(item, Rejected | Complete)]
+    ends = [
+        item for item in source.collect(TASK, plan, ask) if isinstance(item, Rejected | Complete)
+    ]
     assert ends[0] == Rejected(
         str(paths[0]), "changed_while_read", "changed while it was read; it is read again next time"
     )
@@ -206,7 +212,7 @@ def test_what_changes_a_fingerprint(tmp_path: Path) -> None:
     (path,) = files(tmp_path, "a.csv")
 
     def fingerprint(tags: Any = None, **options: Any) -> str:
-        (part,) = collector([path], tags, **options).plan(None).parts
+        (part,) = collector([path], tags, **options).plan(TASK, ask).parts
         return part.fingerprint
 
     first = fingerprint()

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from finops_exporter.collectors import Ask
-    from finops_exporter.model import Item, Window
+    from finops_exporter.model import Item, Task, Window
 
 _READER_VERSION = 2
 """Part of every fingerprint: raise it when the same file would give other items."""
@@ -109,6 +109,7 @@ class FocusCollector:
     """Reads every file that matches the configured patterns; one file is one part."""
 
     default_lag: ClassVar[timedelta] = timedelta(0)
+    provider: ClassVar[str | None] = None
 
     Config: ClassVar[type[Options]] = FocusOptions
 
@@ -118,8 +119,10 @@ class FocusCollector:
         self._tags = {tag: list(keys) for tag, keys in tags.items()}
         self._reader: _Reader | None = None
 
-    def plan(self, window: Window | None) -> Plan:
+    def plan(self, task: Task, ask: Ask) -> Plan:
         """List the files; every one not readable is named in `unreadable` with the reason."""
+        del ask  # a local disk is not asked
+        window = task.window
         found = listing(self._options.paths)
         return Plan(
             parts=tuple(self._part(path, stat, window) for path, stat in found.files.items()),
@@ -148,12 +151,12 @@ class FocusCollector:
         except OSError:
             return True
 
-    def collect(self, plan: Plan, ask: Ask) -> Iterator[Item]:
+    def collect(self, task: Task, plan: Plan, ask: Ask) -> Iterator[Item]:
         """Read the planned files one after the other; see model.Item for the order of what comes.
 
         Raises CollectError when DuckDB is not installed.
         """
-        del ask  # nothing remote is asked
+        del task, ask  # the plan says it all, and nothing remote is asked
         if importlib.util.find_spec("duckdb") is None:
             raise CollectError(
                 f"source {self.name!r} needs DuckDB: pip install 'finops-exporter[focus]'"
@@ -161,6 +164,16 @@ class FocusCollector:
         with _Reader() as self._reader:
             for part in plan.parts:
                 yield from self._read(self._reader, part, plan.window)
+
+    def daily_usd(self, interval: timedelta, stored: Mapping[str, str]) -> Decimal:
+        """Nothing: local files are free."""
+        del interval, stored
+        return Decimal(0)
+
+    def retry_after(self, error: Exception) -> timedelta | None:
+        """Never: there is no remote side."""
+        del error
+        return None
 
     def cancel(self) -> None:
         """End the child: the file under way is then rejected, and the kernel stops the run."""
