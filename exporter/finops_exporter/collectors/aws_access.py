@@ -1,0 +1,203 @@
+"""How the sources of AWS get in: credentials, clients that never retry, errors explained."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
+from pydantic import Field, StringConstraints
+
+from finops_exporter.collectors import Options
+from finops_exporter.errors import CollectError
+from finops_exporter.model import Api
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from finops_exporter.collectors import Ask
+
+T = TypeVar("T")
+
+STS = Api("aws", "sts:AssumeRole")
+
+_CONFIG = Config(
+    # One attempt a call: the kernel counts, pays and repeats them.
+    retries={"total_max_attempts": 1, "mode": "standard"},
+    connect_timeout=10,
+    read_timeout=60,
+)
+
+_BUSY = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "LimitExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+"""Error codes after which the same call may succeed; so may any answer of status 5xx."""
+
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+
+_REFUSED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AllAccessDisabled"}
+)
+
+_HTTP_SERVER_ERROR = 500
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class AssumeRole(Options):
+    """The role to take on, as in a profile of the AWS command line."""
+
+    role_arn: Annotated[str, StringConstraints(pattern=r"^arn:[a-z0-9-]+:iam::[0-9]{12}:role/.+$")]
+    external_id: _Text | None = None
+    session_name: Annotated[str, StringConstraints(pattern=r"^[\w+=,.@-]{2,64}$")] = (
+        "finops-exporter"
+    )
+
+
+class Access(Options):
+    """How to get into AWS; without any of it, as the AWS command line would."""
+
+    region: _Text = Field(default="us-east-1", description="Whose endpoints are asked.")
+    profile: _Text | None = Field(default=None, description="A profile of ~/.aws/config.")
+    assume_role: AssumeRole | None = Field(default=None, description="A role to take on first.")
+    endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://.+")] | None = Field(
+        default=None, description="Another endpoint for all calls, such as a private one."
+    )
+
+
+class Clients:
+    """The clients of one source, made when they are needed and made anew when a token expires."""
+
+    def __init__(self, access: Access, source: str) -> None:
+        self._access = access
+        self._source = source
+        self._clients: dict[str, Any] = {}
+        self._was_renewed = False
+
+    def call(self, ask: Ask, api: Api, service: str, make: Callable[[Any], T]) -> T:
+        """Have `make` call the client of `service` through `ask`, and return its answer.
+
+        Raises CollectError with a remedy when there are no credentials or AWS refuses; other
+        errors of AWS, which the caller may know what to do about, as ClientError.
+        """
+
+        def once() -> T:
+            answer = make(self._client(service, ask))
+            self._was_renewed = False
+            return answer
+
+        with self._explained(api):
+            # Before the call is paid: without credentials it cannot be made.
+            self._client(service, ask)
+            return ask(api, once)
+
+    def retry_after(self, error: Exception) -> timedelta | None:
+        """See collectors.Collector.retry_after."""
+        if isinstance(error, ClientError):
+            if code(error) in _EXPIRED:
+                return self._renew()
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if code(error) in _BUSY or status >= _HTTP_SERVER_ERROR:
+                return _wanted(error)
+        if isinstance(error, NoConnectionError | HTTPClientError | ResponseParserError):
+            return timedelta()
+        return None
+
+    def _renew(self) -> timedelta | None:
+        """Take new credentials at the next call; what is expired again at once stays so."""
+        if self._was_renewed:
+            return None
+        self._was_renewed = True
+        self._clients.clear()
+        return timedelta()
+
+    def _client(self, service: str, ask: Ask) -> Any:
+        client = self._clients.get(service)
+        if client is None:
+            session = self._session(ask)
+            client = self._clients[service] = session.client(
+                service, config=_CONFIG, endpoint_url=self._access.endpoint_url
+            )
+        return client
+
+    def _session(self, ask: Ask) -> boto3.Session:
+        access = self._access
+        session = boto3.Session(profile_name=access.profile, region_name=access.region)
+        if session.get_credentials() is None:
+            raise CollectError(
+                f"{self._source}: no AWS credentials are found; set profile, or AWS_ACCESS_KEY_ID "
+                "and AWS_SECRET_ACCESS_KEY, or run where an instance role gives them"
+            )
+        role = access.assume_role
+        if role is None:
+            return session
+        sts = session.client("sts", config=_CONFIG, endpoint_url=access.endpoint_url)
+        wanted = {"RoleArn": role.role_arn, "RoleSessionName": role.session_name}
+        if role.external_id:
+            wanted["ExternalId"] = role.external_id
+        with self._explained(STS):
+            given = ask(STS, lambda: sts.assume_role(**wanted))["Credentials"]
+        return boto3.Session(
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+            region_name=access.region,
+        )
+
+    @contextmanager
+    def _explained(self, api: Api) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            if code(error) in _REFUSED:
+                raise RefusedError(
+                    f"{self._source}: AWS does not allow {api.name}: {message(error)}; "
+                    "docs/configuration.md shows the policy that is needed"
+                ) from error
+            if code(error) in _EXPIRED:
+                raise CollectError(
+                    f"{self._source}: the AWS credentials have expired; renew them (such as with "
+                    "aws sso login), or give a role that renews itself"
+                ) from error
+            raise
+        except (BotoCoreError, ResponseParserError) as error:
+            raise CollectError(f"{self._source}: {api.name}: {error}") from error
+
+
+class RefusedError(CollectError):
+    """AWS does not allow the call."""
+
+
+def code(error: ClientError) -> str:
+    """What AWS calls the error."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def message(error: ClientError) -> str:
+    """What AWS says about the error."""
+    return str(error.response.get("Error", {}).get("Message", "")) or code(error)
+
+
+def _wanted(error: ClientError) -> timedelta:
+    """The wait that the answer asks for; zero leaves it to the kernel's own back-off."""
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    seconds = str(headers.get("retry-after", ""))
+    return timedelta(seconds=int(seconds)) if seconds.isdigit() else timedelta()
