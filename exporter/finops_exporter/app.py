@@ -17,11 +17,13 @@ from finops_exporter.collectors import collector_class
 from finops_exporter.config import Config, Server, load, options_of
 from finops_exporter.errors import CollectError, ConfigError, FinopsError, UsageError
 from finops_exporter.exposition.exposition import Exposition
-from finops_exporter.exposition.snapshot import Settings
+from finops_exporter.exposition.families import Settings
 from finops_exporter.kernel import Kernel, Source
 from finops_exporter.model import Progress, Task
 from finops_exporter.one_run import Report, pending, withdrawn
 from finops_exporter.service import Parts, Service
+from finops_exporter.source_table import Planned
+from finops_exporter.source_table import source_lines as read_source_lines
 from finops_exporter.store import runs
 from finops_exporter.store.database import Database
 from finops_exporter.store.embedded import EmbeddedPostgres, default_data_dir
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from finops_exporter.model import Api, Plan, Window
+    from finops_exporter.source_table import SourceLine
 
 T = TypeVar("T")
 
@@ -69,6 +72,9 @@ def sources(config: Config) -> list[Source]:
         except ConfigError as error:
             problems.append(str(error))
             continue
+        except ValueError as error:
+            problems.append(str(entry.place.error("tags", str(error))))
+            continue
         lag = kind.default_lag if entry.lag is None else entry.lag
         source = Source(collector, entry.interval, entry.timeout, lag, entry.daily_cap_usd)
         try:
@@ -99,6 +105,11 @@ def settings(config: Config, configured: Sequence[Source]) -> Settings:
         hold=timedelta(days=config.billing.period_hold_days),
         tags=tuple(config.tags),
         lags={source.name: source.lag for source in configured},
+        providers={
+            source.name: provider
+            for source in configured
+            if (provider := source.collector.provider) is not None
+        },
         rate=config.billing.rate,
         names={key: account.name for key, account in accounts.items() if account.name},
         owners={key: account.owner for key, account in accounts.items() if account.owner},
@@ -167,6 +178,12 @@ def collect_once(
         Kernel(database, patience, stop, progress) if progress else Kernel(database, patience, stop)
     )
     return [kernel.run(source, window) for source in chosen_sources]
+
+
+def source_lines(config: Config, database: Database) -> list[SourceLine]:
+    """How each configured source stands, and each that was removed."""
+    configured = {one.name: Planned(one.interval, one.lag) for one in sources(config)}
+    return read_source_lines(database, configured, utc_now())
 
 
 def migrate_store(database: Database, *, dry_run: bool) -> list[str]:
@@ -238,7 +255,7 @@ def offline_plan(source: Source) -> SourcePlan:
         del call
         raise OfflineError(f"what it would read is known only to {api.name}, which is not asked")
 
-    plan = source.collector.plan(Task(utc_now()), refuse)
+    plan = source.collector.plan(Task(utc_now(), lag=source.lag), refuse)
     return _source_plan(source, plan, plan, {})
 
 
@@ -249,7 +266,7 @@ def _plan(database: Database, source: Source, window: Window | None, *, is_new: 
         patience = Patience.until(threading.Event(), utc_now)
         asking = Asking(connection, source.collector, now + source.timeout, patience)
         asking.cap_usd = source.cap(stored)
-        plan = source.collector.plan(Task(now, window, stored), asking)
+        plan = source.collector.plan(Task(now, window, stored, source.lag), asking)
     return _source_plan(source, plan, pending(plan, stored), stored)
 
 

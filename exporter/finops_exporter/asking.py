@@ -111,6 +111,8 @@ class Asking:
 
     def _pay(self, api: Api, *, retry: bool) -> None:
         name = self._collector.name
+        if self._patience.wait(timedelta()):
+            raise CollectError(f"{name}: stopped before the run was through")
         if self._patience.clock() >= self._deadline:
             raise CollectError(f"{name}: took longer than its timeout")
         allowed = spending.pay(

@@ -4,52 +4,23 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
 import sys
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from finops_exporter import __version__, app, cost_query, logs, printing
-from finops_exporter.errors import ConfigError, FinopsError, UsageError
+from finops_exporter import __version__, app, cost_query, logs, printing, source_table
+from finops_exporter.command_line import EXIT_CODES, PARTIAL, Commands, ended_by_signals, exit_for
+from finops_exporter.errors import ConfigError, UsageError
 from finops_exporter.model import Window
 from finops_exporter.parameters import DAY, config_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import date
 
     from finops_exporter.config import Config
-    from finops_exporter.one_run import Report
-
-PARTIAL = 3
-"""Exit code: done, but something was left out."""
-
-EXIT_CODES = """
-Exit codes: 0 done (for what runs until a signal: ended by one) · 1 failed · 2 wrong usage or
-configuration · 3 done, but something was left out (rejected files) · 130 or 143 cut short by a
-signal.
-"""
-
-
-class Commands(click.Group):
-    """Prints our own errors as one sentence and turns them into exit codes."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except FinopsError as error:
-            # Lines of a configuration's mistakes begin with file:line, for the editor to jump to.
-            name = "" if isinstance(error, ConfigError) else "finops-exporter: "
-            click.echo(f"{name}{error}", err=True)
-            ctx.exit(error.exit_code)
-        except BrokenPipeError:
-            # The reader of our output went away (`| head`): nothing to say, nobody to say it to.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(1)
 
 
 @click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"max_content_width": 100})
@@ -112,7 +83,7 @@ def collect(
         raise UsageError("--since and --until need --once (or --dry-run)")
     if not config.collectors:
         raise ConfigError("no source is configured; see docs/configuration.md for a first one")
-    with _ended_by_signals():
+    with ended_by_signals():
         if dry_run:
             _dry_run(config, names, window)
         elif once:
@@ -226,6 +197,34 @@ def costs(
         printing.costs(table)
 
 
+@main.command(short_help="Print how each source stands.")
+@config_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+)
+def sources(config: Config, form: str) -> None:
+    """Print how each source stands: its last run, newest complete day, costs of asking, next run.
+
+    Reads the database; asks no cloud. Times are UTC.
+
+    \b
+    Examples:
+      finops-exporter sources --config config.yaml
+      finops-exporter sources --format json
+    """
+    logs.configure(quiet=True)
+    with app.readable_store_of(config, os.environ) as database:
+        lines = app.source_lines(config, database)
+    if form == "json":
+        click.echo(source_table.as_json(lines))
+    else:
+        printing.sources(lines)
+
+
 @main.command(short_help="Make an invented company's bills, to try.")
 @config_option
 @click.option(
@@ -253,11 +252,11 @@ def demo(config: Config, folder: Path | None, listen: str, *, and_serve: bool) -
     """
     # The demo writes a configuration of its own; this one only tells a wrong address at once.
     app.listening_on(config, listen)
-    with _ended_by_signals(), printing.progress() as progress:
+    with ended_by_signals(), printing.progress() as progress:
         made = app.make_demo(folder, listen, os.environ, progress)
     for report in made.reports:
         printing.report(report)
-    _exit_for(made.reports)
+    exit_for(made.reports)
     if not and_serve:
         click.echo(f"\nNow: {printing.command('serve', made.config_file)}")
         return
@@ -286,7 +285,7 @@ def _collect_once(config: Config, names: Sequence[str], window: Window | None) -
         reports = app.collect_once(database, selected, window, progress)
     for report in reports:
         printing.report(report)
-    _exit_for(reports)
+    exit_for(reports)
 
 
 def _dry_run(config: Config, names: Sequence[str], window: Window | None) -> None:
@@ -297,29 +296,6 @@ def _dry_run(config: Config, names: Sequence[str], window: Window | None) -> Non
         plans = app.plans(database, selected, window)
     for one in plans:
         printing.plan(one)
-
-
-def _exit_for(reports: Sequence[Report]) -> None:
-    outcomes = {report.outcome for report in reports}
-    if "failed" in outcomes:
-        sys.exit(1)
-    if outcomes & {"partial", "skipped"}:
-        sys.exit(PARTIAL)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Leave through the `finally` blocks, so that no server and no child process stays behind."""
-
-    def leave(number: int, _frame: object) -> None:
-        sys.exit(128 + number)
-
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _window(since: date | None, until: date | None) -> Window | None:

@@ -120,7 +120,7 @@ def _account_id(value: object) -> object:
     return value.text if isinstance(value, Whole) else value
 
 
-def _tag_keys(value: object) -> object:
+def tag_keys(value: object) -> object:
     """`team:` is short for `team: [team]`, and `team: squad` for `team: [squad]`."""
     if not isinstance(value, dict):
         return value
@@ -142,6 +142,7 @@ TagName = Annotated[
     AfterValidator(_free),
 ]
 Day = Annotated[date, BeforeValidator(_day)]
+AccountId = Annotated[Text, BeforeValidator(_account_id)]
 TagKeys = Annotated[tuple[Text, ...], AfterValidator(_some)]
 
 
@@ -211,7 +212,7 @@ class AccountConfig(Section):
     """What people call an account, and who answers for it."""
 
     provider: Name
-    id: Annotated[Text, BeforeValidator(_account_id)]
+    id: AccountId
     name: Text | None = None
     owner: Text | None = None
 
@@ -241,7 +242,7 @@ class Config(Section):
     server: Server = Server()
     database: Database = Database()
     billing: Billing = Billing()
-    tags: Annotated[dict[TagName, TagKeys], BeforeValidator(_tag_keys)] = Field(
+    tags: Annotated[dict[TagName, TagKeys], BeforeValidator(tag_keys)] = Field(
         default_factory=lambda: {
             "team": ("team",),
             "project": ("project",),

@@ -22,8 +22,7 @@ CHARGE_CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 FULL_CUT = "account,charge_category,region,service,tags"
 """The cut that knows every dimension at once: what FOCUS files and BigQuery exports give.
 
-A cut is named by the dimensions that its rows know, sorted; one tag is "tag:NAME", all are "tags".
-What a cut does not know stands as NONE in its rows.
+See `cut_of`. What a cut does not know stands as NONE in its rows.
 """
 
 COST_KEYS = ("provider", "account", "service", "region", "charge_category", "month", "day")
@@ -192,12 +191,14 @@ class Task:
     """What a source is asked for.
 
     `now` is an aware UTC datetime; `window` holds days that shall be read again whatever is stored
-    (None: what is due); `stored` maps each stored part to its fingerprint.
+    (None: what is due); `stored` maps each stored part to its fingerprint; `lag` is how long after
+    midnight (UTC) the source is trusted to have said all of a day.
     """
 
     now: datetime
     window: Window | None = None
     stored: Mapping[str, str] = field(default_factory=dict)
+    lag: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,16 @@ class Plan:
         return sum(
             (api.request_usd * count for api, count in self.requests.items()), start=Decimal(0)
         )
+
+
+def cut_of(*dimensions: str) -> str:
+    """The name of the cut that knows these dimensions: sorted; all tags at once are "tags"."""
+    return ",".join(sorted(dimensions))
+
+
+def tag_dimension(name: str) -> str:
+    """What a cut calls the dimension of the one configured tag `name`."""
+    return f"tag:{name}"
 
 
 def utc_midnight(day: date) -> datetime:

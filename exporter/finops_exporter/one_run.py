@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import structlog
 
-from finops_exporter.asking import Asking
+from finops_exporter.asking import Asking, CapReachedError
 from finops_exporter.errors import CollectError, FinopsError, StoreError
 from finops_exporter.model import (
     Account,
@@ -86,7 +86,7 @@ class Report:
 
 @dataclass(slots=True)
 class _Tally:
-    """What has come so far; `ended` says that nothing follows."""
+    """What has come so far, and been stored; `ended` says that nothing follows."""
 
     rejected: list[Rejected]
     notices: list[Notice] = field(default_factory=list)
@@ -94,6 +94,7 @@ class _Tally:
     gone: list[str] = field(default_factory=list)
     rows: int = 0
     changes: Changes = field(default_factory=Changes)
+    stored: bool = False
     ended: bool = False
 
 
@@ -141,20 +142,31 @@ class OneRun:
         source, collector = self._source, self._source.collector
         stored = runs.fingerprints(self._connection, source.name)
         self._asking.cap_usd = source.cap(stored)
-        task = Task(self._began, window, stored)
+        task = Task(self._began, window, stored, source.lag)
         plan = collector.plan(task, self._asking)
         todo = pending(plan, stored)
         self._asking.afford(todo)
         tally = _Tally(list(plan.unreadable))
         with staging(self._connection, source.name) as stage, _alarm(source):
             items = collector.collect(task, todo, self._asking)
-            for declared in self._batches(items, stage, tally, progress):
-                result = None
-                if tally.ended:
-                    tally.gone = withdrawn(plan, stored, tally.rejected)
-                    declared.withdrawn = tally.gone
-                    result = _result(self._report(plan, todo, tally))
-                tally.changes += stage.swap(run_id, declared, result, self._clock(), source.lag)
+            try:
+                for declared in self._batches(items, stage, tally, progress):
+                    result = None
+                    if tally.ended:
+                        tally.gone = withdrawn(plan, stored, tally.rejected)
+                        declared.withdrawn = tally.gone
+                        result = _result(self._report(plan, todo, tally))
+                    tally.changes += stage.swap(run_id, declared, result, self._clock(), source.lag)
+                    tally.stored = True
+            except CapReachedError as error:
+                # What was paid for up to the checkpoint is stored; the rest goes on another day.
+                if not tally.stored:
+                    raise
+                report = replace(
+                    self._report(plan, todo, tally), outcome="partial", error=str(error)
+                )
+                runs.finish_alone(self._connection, run_id, _result(report), self._clock())
+                return report
         return self._report(plan, todo, tally)
 
     def _batches(
@@ -229,12 +241,12 @@ class OneRun:
             error=str(error),
         )
         if not self._connection.broken:
-            runs.finish_failed(self._connection, run_id, result, self._clock())
+            runs.finish_alone(self._connection, run_id, result, self._clock())
             return
         # The run stays "running" when the database is gone for good; the next one marks it killed.
         try:
             with self._database.connection() as fresh:
-                runs.finish_failed(fresh, run_id, result, self._clock())
+                runs.finish_alone(fresh, run_id, result, self._clock())
         except StoreError as again:
             log.warning("the failed run could not be written down", error=str(again))
 

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from finops_exporter import logs
-from finops_exporter.model import money_text
+from finops_exporter.model import duration_text, money_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from finops_exporter.model import Plan
     from finops_exporter.model import Progress as Step
     from finops_exporter.one_run import Report
+    from finops_exporter.source_table import SourceLine
 
 UNBOUNDED = 100_000
 """Columns of a table that goes into a file or a pipe: nothing is folded or cut there."""
@@ -42,7 +44,9 @@ def plan(one: SourcePlan) -> None:
     )
     _daily(one)
     for part in todo.parts:
-        click.echo(f"  read {part.key} ({size(part.size_bytes)})")
+        click.echo(
+            f"  read {part.key}" + (f" ({size(part.size_bytes)})" if part.size_bytes else "")
+        )
     for key in one.withdrawn:
         click.echo(f"  withdraw {key}: the source has it no longer")
     for rejected in todo.unreadable:
@@ -104,10 +108,45 @@ def costs(table: CostTable) -> None:
     shown.add_column("effective", effective[-1], justify="right", no_wrap=True)
     for group, *amounts in zip(groups, billed[:-1], effective[:-1], strict=True):
         shown.add_row(*group.values, *amounts)
+    _on_paper(shown)
+
+
+def sources(lines: Sequence[SourceLine]) -> None:
+    """How each source stands; what is not known is a dash."""
+    shown = Table(title="sources (UTC)", title_justify="left")
+    for name in (
+        "source",
+        "last run",
+        "newest day",
+        "age",
+        "asked today",
+        "next run",
+        "last error",
+    ):
+        shown.add_column(name, overflow="fold", no_wrap=name not in {"source", "last error"})
+    for line in lines:
+        when = f"{line.last_run:%Y-%m-%d %H:%M} {line.outcome}" if line.last_run else line.outcome
+        shown.add_row(
+            line.source,
+            when,
+            str(line.newest_day or "-"),
+            "-" if line.age is None else duration_text(_rounded(line.age)),
+            f"${money_text(line.asked_today_usd)}" if line.asked_today_usd else "-",
+            f"{line.next_run:%Y-%m-%d %H:%M}" if line.next_run else "configured no more",
+            line.error or "-",
+        )
+    _on_paper(shown)
+
+
+def _rounded(age: timedelta) -> timedelta:
+    """To whole hours: nobody looks at more."""
+    return timedelta(hours=round(age / timedelta(hours=1)))
+
+
+def _on_paper(shown: Table) -> None:
     # Names are no markup, and only a terminal has an edge to fold them at.
-    Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else UNBOUNDED).print(
-        shown
-    )
+    width = None if sys.stdout.isatty() else UNBOUNDED
+    Console(markup=False, emoji=False, width=width).print(shown)
 
 
 def aligned(amounts: Sequence[Decimal]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from finops_exporter.exposition.exposition import Exposition
-from finops_exporter.exposition.snapshot import Settings
+from finops_exporter.exposition.families import Settings
 from finops_exporter.model import Account, ControlTotal, CostRow, Rejected
 from integration.feeding import NOW, cost, swap
 from shared import ROOT, tool

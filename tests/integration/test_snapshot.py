@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from finops_exporter.exposition.exposition import Exposition
-from finops_exporter.exposition.snapshot import Settings, Snapshot, build
+from finops_exporter.exposition.families import Settings
+from finops_exporter.exposition.snapshot import Snapshot, build
 from finops_exporter.model import Account, ControlTotal, CostRow, Rejected
 from integration.feeding import NOW, cost, swap
 
@@ -47,7 +48,10 @@ def samples(snapshot: Snapshot, name: str) -> dict[tuple[str, ...], float]:
 
 def test_an_empty_store_shows_no_cost_at_all(database: Database) -> None:
     snapshot = build(database, plain(), NOW)
-    assert [family.metric.name for family in snapshot.families] == ["finops_cost_basis_info"]
+    assert [family.metric.name for family in snapshot.families] == [
+        "finops_cost_basis_info",
+        "finops_source_lag_seconds",
+    ]
     assert snapshot.times == ()
 
 

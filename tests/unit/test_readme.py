@@ -27,6 +27,7 @@ def test_the_commands_of_the_readme_are_the_commands() -> None:
         "serve",
         "collect",
         "costs",
+        "sources",
         "check-config",
         "migrate",
         "demo",

@@ -22,9 +22,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BUILT_IN: Mapping[str, str] = {
+    "aws_cost_explorer": (
+        "finops_exporter.collectors.aws_cost_explorer.collector:CostExplorerCollector"
+    ),
     "focus": "finops_exporter.collectors.focus.collector:FocusCollector",
 }
 """Source type to class; imported only when a configuration names it."""
+
+EXTRAS: Mapping[str, str] = {"boto3": "aws", "botocore": "aws"}
+"""Which extra of this package brings a module that a source needs."""
 
 ENTRY_POINT_GROUP = "finops_exporter.collectors"
 
@@ -60,10 +66,13 @@ class Collector(Protocol):
     name: str
 
     def __init__(self, name: str, options: Any, tags: Mapping[str, Sequence[str]]) -> None:
-        """Keep the validated options; `tags` maps each configured tag to the keys that carry it."""
+        """Keep the validated options; `tags` maps each configured tag to the keys that carry it.
+
+        Raises ValueError, with the remedy, when they do not go together.
+        """
 
     def plan(self, task: Task, ask: Ask) -> Plan:
-        """Say what would be read and what it costs; asks for nothing that is paid by the piece."""
+        """Say what would be read and what it costs; asks for what is free, or as good as free."""
         ...
 
     def collect(self, task: Task, plan: Plan, ask: Ask) -> Iterator[Item]:
@@ -84,10 +93,22 @@ class Collector(Protocol):
 
 
 def collector_class(type_name: str) -> type[Collector]:
-    """The class behind a source type; raises LookupError with the known ones in a sentence."""
+    """The class behind a source type.
+
+    Raises LookupError, with the known types or what is to be installed, in a sentence.
+    """
     if target := BUILT_IN.get(type_name):
         module, _, attribute = target.partition(":")
-        found: type[Collector] = getattr(import_module(module), attribute)
+        try:
+            found: type[Collector] = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            raise LookupError(
+                f"{type_name} needs {error.name}; install it with: "
+                f"pip install 'finops-exporter[{extra}]'"
+            ) from error
         return found
     plugins = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     if point := plugins.get(type_name):

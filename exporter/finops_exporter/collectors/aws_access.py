@@ -92,15 +92,25 @@ class Clients:
         self._clients: dict[str, Any] = {}
         self._was_renewed = False
 
-    def call(self, ask: Ask, api: Api, service: str, make: Callable[[Any], T]) -> T:
+    def call(
+        self,
+        ask: Ask,
+        api: Api,
+        service: str,
+        make: Callable[[Any], T],
+        member: str | None = None,
+    ) -> T:
         """Have `make` call the client of `service` through `ask`, and return its answer.
 
-        Raises CollectError with a remedy when there are no credentials or AWS refuses; other
-        errors of AWS, which the caller may know what to do about, as ClientError.
+        An answer without its `member` is no answer: of a body that was cut short the SDK makes an
+        empty one. Raises CollectError with a remedy when there are no credentials or AWS refuses;
+        other errors of AWS, which the caller may know what to do about, as ClientError.
         """
 
         def once() -> T:
             answer = make(self._client(service, ask))
+            if member is not None and isinstance(answer, dict) and member not in answer:
+                raise ResponseParserError(f"the answer holds no {member}; was it cut short?")
             self._was_renewed = False
             return answer
 

@@ -106,6 +106,9 @@ COST_METRICS: Mapping[str, Metric] = {
 }
 """The families of every provider, by their name without the provider's prefix."""
 
+_SOURCE = ("provider", "collector")
+_API = ("provider", "api")
+
 FINOPS_METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -139,6 +142,80 @@ FINOPS_METRICS: Mapping[str, Metric] = {
             "gauge",
             "Stored rows in a currency without a configured rate, which no *_usd family contains.",
             ("collector", "reason"),
+        ),
+        Metric(
+            "finops_collector_success",
+            "gauge",
+            "1 if the newest run of the source that has ended stored what it could read, 0 if not; "
+            "what was left out counts in finops_rejected_rows.",
+            _SOURCE,
+        ),
+        Metric(
+            "finops_collector_duration_seconds",
+            "gauge",
+            "How long the newest run of the source that has ended took, in seconds.",
+            _SOURCE,
+        ),
+        Metric(
+            "finops_collector_rows",
+            "gauge",
+            "Rows that the newest run of the source that has ended read.",
+            _SOURCE,
+        ),
+        Metric(
+            "finops_collector_last_success_timestamp_seconds",
+            "gauge",
+            "When a run of the source last stored something and ended, seconds since the epoch.",
+            _SOURCE,
+        ),
+        Metric(
+            "finops_collector_last_attempt_timestamp_seconds",
+            "gauge",
+            "When the newest run of the source began, seconds since the epoch.",
+            _SOURCE,
+        ),
+        Metric(
+            "finops_collector_notices",
+            "gauge",
+            "What the newest run of a source kept without understanding it, or did without, by "
+            "reason.",
+            ("collector", "reason"),
+        ),
+        Metric(
+            "finops_collector_removed",
+            "gauge",
+            "1 for each source that is configured no more: what it stored stays, and grows old.",
+            _SOURCE,
+        ),
+        Metric(
+            "finops_source_lag_seconds",
+            "gauge",
+            "How long after midnight (UTC) a day of the source counts as complete, in seconds.",
+            _SOURCE,
+        ),
+        Metric(
+            "finops_cloud_api_requests_total",
+            "counter",
+            "Requests that were made to a remote API, retries included.",
+            _API,
+        ),
+        Metric(
+            "finops_cloud_api_retries_total",
+            "counter",
+            "Requests that were made again because the one before failed.",
+            _API,
+        ),
+        Metric(
+            "finops_cloud_api_estimated_cost_usd_total",
+            "counter",
+            "What the requests have cost by their list price, US dollars.",
+            _API,
+        ),
+        Metric(
+            "finops_cloud_api_budget_usd",
+            "gauge",
+            "What the sources that ask this API may pay a day (UTC) for all they ask, US dollars.",
+            _API,
         ),
         Metric(
             "finops_snapshot_build_seconds",

@@ -13,12 +13,13 @@ from finops_exporter import __version__
 from finops_exporter.errors import StoreError
 from finops_exporter.exposition.catalogue import FINOPS_METRICS, LIVE_METRICS, Family
 from finops_exporter.exposition.render import Block, Page, block, page, render
-from finops_exporter.exposition.snapshot import Settings, Snapshot, build
+from finops_exporter.exposition.snapshot import Snapshot, build
 from finops_exporter.store.reads import generation
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from finops_exporter.exposition.families import Settings
     from finops_exporter.store.database import Database
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,16 @@ from finops_exporter.analysis.billing_time import (
     previous_month,
     trailing,
 )
-from finops_exporter.exposition.catalogue import FINOPS_METRICS, Family, cost_metric
-from finops_exporter.model import Basis, Window, utc_midnight
+from finops_exporter.exposition.families import Families, ProviderTime
+from finops_exporter.exposition.sources import add_sources
+from finops_exporter.model import Window, utc_midnight
 from finops_exporter.store.reads import Cost, snapshot_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import date, datetime
 
+    from finops_exporter.exposition.catalogue import Family
+    from finops_exporter.exposition.families import Settings
     from finops_exporter.model import Account
     from finops_exporter.store.database import Database
     from finops_exporter.store.reads import SnapshotReader, SourceState
@@ -30,34 +33,6 @@ DAY_OFFSETS = (1, 2, 8)
 """The complete days that the daily families show: newest, the day before, the same weekday."""
 
 TRAILING_DAYS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the configuration says about showing costs.
-
-    `rate(currency, day)` is how many US dollars one unit was worth, None when not configured.
-    `lags` holds, for each configured source, how long after midnight a day counts as complete.
-    `names` and `owners` are the configured ones by (provider, account).
-    """
-
-    basis: Basis
-    hold: timedelta
-    tags: tuple[str, ...]
-    lags: Mapping[str, timedelta]
-    rate: Callable[[str, date], Decimal | None]
-    names: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    owners: Mapping[tuple[str, str], str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderTime:
-    """Through which day a provider's numbers hold, and which month is its current one."""
-
-    provider: str
-    newest_complete: date
-    month: date
-    oldest: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,87 +52,19 @@ def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
     """
     with snapshot_reader(database) as reader:
         times = _provider_times(reader, settings, now)
-        families = _Families(settings, times)
+        families = Families(settings, times)
         _add_months(reader, families, settings)
         _add_days(reader, families)
         _add_spans(reader, families, now)
         _add_truth(reader, families)
         _add_facts(reader, families, settings)
+        add_sources(reader, families, settings)
         return Snapshot(
             generation=reader.generation(),
             times=tuple(times.values()),
             sources=tuple(reader.source_states()),
             families=families.in_order(),
         )
-
-
-class _Families:
-    """Collects samples by family; amounts are converted and added up as Decimals first."""
-
-    def __init__(self, settings: Settings, times: Mapping[str, ProviderTime]) -> None:
-        self.times = times
-        self._settings = settings
-        self._families: dict[str, Family] = {}
-        self._sums: dict[tuple[str, tuple[str, ...]], Decimal] = {}
-
-    def add_costs(
-        self,
-        name: str,
-        costs: Iterable[Cost],
-        labels: Callable[[Cost], Iterable[str]],
-        on: Callable[[Cost], date] | None = None,
-    ) -> None:
-        """Add `costs` to a cost family; `labels` gives the values after the provider's.
-
-        `on` gives the day of the exchange rate; the default is the newest complete day.
-        """
-        for cost in costs:
-            usd = self._usd(cost, on(cost) if on else None)
-            if usd is None:
-                continue
-            metric, first = cost_metric(name, cost.provider)
-            self._families.setdefault(metric.name, Family(metric))
-            key = (metric.name, (*first, *labels(cost)))
-            self._sums[key] = self._sums.get(key, Decimal(0)) + usd
-
-    def add_worst(self, name: str, differences: Iterable[Cost]) -> None:
-        """Add, of the differences by (cut,) of each provider and month, the one furthest from 0."""
-        by_cut: dict[tuple[str, date, str], Decimal] = {}
-        for one in differences:
-            usd = self._usd(one, None)
-            if usd is not None:
-                key = (one.provider, one.when, *one.dimensions)
-                by_cut[key] = by_cut.get(key, Decimal(0)) + usd
-        for (provider, month, _cut), usd in by_cut.items():
-            metric, first = cost_metric(name, provider)
-            self._families.setdefault(metric.name, Family(metric))
-            sample = (metric.name, (*first, f"{month:%Y-%m}"))
-            self._sums[sample] = max(self._sums.get(sample, usd), usd, key=abs)
-
-    def add(self, name: str, labels: Sequence[str], number: float) -> None:
-        """Add one sample of a family that belongs to no provider's prefix."""
-        metric = FINOPS_METRICS[name]
-        self._families.setdefault(name, Family(metric)).samples[tuple(labels)] = number
-
-    def in_order(self) -> tuple[Family, ...]:
-        """All families by name; here, and only here, money becomes a float."""
-        for (name, key), amount in self._sums.items():
-            self._families[name].samples[key] = float(amount)
-        return tuple(family for _, family in sorted(self._families.items()))
-
-    def rate(self, provider: str, currency: str) -> Decimal | None:
-        """One rate for all days of a provider: a comparison must not show the exchange rate."""
-        time = self.times.get(provider)
-        return None if time is None else self._settings.rate(currency, time.newest_complete)
-
-    def _usd(self, cost: Cost, on: date | None) -> Decimal | None:
-        amount = cost.billed if self._settings.basis == "billed" else cost.effective
-        rate = (
-            self._settings.rate(cost.currency, on)
-            if on
-            else self.rate(cost.provider, cost.currency)
-        )
-        return None if rate is None else amount * rate
 
 
 def _provider_times(
@@ -182,7 +89,7 @@ def _provider_times(
     return times
 
 
-def _add_months(reader: SnapshotReader, families: _Families, settings: Settings) -> None:
+def _add_months(reader: SnapshotReader, families: Families, settings: Settings) -> None:
     current = [(time.provider, time.month) for time in families.times.values()]
     # A month that began before the first stored day is unknown as a whole.
     before = [
@@ -199,7 +106,7 @@ def _add_months(reader: SnapshotReader, families: _Families, settings: Settings)
     families.add_worst("cost_unreconciled_usd", reader.unreconciled([*current, *before]))
 
 
-def _add_days(reader: SnapshotReader, families: _Families) -> None:
+def _add_days(reader: SnapshotReader, families: Families) -> None:
     days = [
         (time.provider, offset_day(time.newest_complete, offset), offset)
         for time in families.times.values()
@@ -209,7 +116,7 @@ def _add_days(reader: SnapshotReader, families: _Families) -> None:
     families.add_costs("cost_usage_daily_usd", reader.usage_daily(days), _with_offset)
 
 
-def _add_spans(reader: SnapshotReader, families: _Families, now: datetime) -> None:
+def _add_spans(reader: SnapshotReader, families: Families, now: datetime) -> None:
     today = Window.inclusive(now.date(), now.date())
     partial = [(provider, "today", today) for provider in families.times]
     families.add_costs("cost_today_usd", reader.by_account(partial), lambda cost: cost.dimensions)
@@ -227,7 +134,7 @@ def _add_spans(reader: SnapshotReader, families: _Families, now: datetime) -> No
     )
 
 
-def _add_truth(reader: SnapshotReader, families: _Families) -> None:
+def _add_truth(reader: SnapshotReader, families: Families) -> None:
     # A counter begins at zero: nothing restated is known, not unknown.
     zero = Decimal(0)
     moved = [
@@ -247,12 +154,10 @@ def _add_truth(reader: SnapshotReader, families: _Families) -> None:
         )
 
 
-def _add_facts(reader: SnapshotReader, families: _Families, settings: Settings) -> None:
+def _add_facts(reader: SnapshotReader, families: Families, settings: Settings) -> None:
     for account in reader.accounts():
         families.add("finops_account_info", _account_labels(account, settings), 1)
     families.add("finops_cost_basis_info", [settings.basis], 1)
-    for source, reason, count in reader.rejected_rows():
-        families.add("finops_rejected_rows", [source, reason], count)
     unknown = [pair for pair in reader.currencies() if families.rate(*pair) is None]
     for source, currency, count in reader.rows_in(unknown):
         families.add("finops_unconverted_rows", [source, f"no_rate_{currency.lower()}"], count)

@@ -37,11 +37,6 @@ class NoCutError(FinopsError):
     exit_code = 2
 
 
-def tag(name: str) -> str:
-    """What a cut calls the dimension of one configured tag."""
-    return f"tag:{name}"
-
-
 def knows(cut: str, needed: Iterable[str]) -> bool:
     """Whether the rows of `cut` know all these dimensions ("account", "tag:team", ...)."""
     dimensions = cut.split(",")

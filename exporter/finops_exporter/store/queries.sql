@@ -480,11 +480,31 @@ SELECT provider, day, currency, sum(billed_moved), sum(effective_moved)
 FROM cost_restatements GROUP BY 1, 2, 3;
 
 -- name: source_states
-SELECT DISTINCT ON (r.source) r.source, r.started_at, r.outcome, r.error,
+SELECT n.source, n.started_at, n.outcome, n.error,
        (SELECT max(s.finished_at) FROM source_runs s
-        WHERE s.source = r.source AND s.outcome IN ('succeeded', 'partial'))
-FROM source_runs r
-ORDER BY r.source, r.run_id DESC;
+        WHERE s.source = n.source AND s.outcome IN ('succeeded', 'partial')),
+       e.outcome, e.seconds, e.rows
+FROM (SELECT DISTINCT ON (source) * FROM source_runs ORDER BY source, run_id DESC) n
+LEFT JOIN LATERAL (
+    SELECT r.outcome, r.rows,
+           extract(epoch FROM r.finished_at - r.started_at)::double precision AS seconds
+    FROM source_runs r
+    WHERE r.source = n.source AND r.outcome <> 'running'
+    ORDER BY r.run_id DESC LIMIT 1
+) e ON true
+ORDER BY 1;
+
+-- name: api_totals
+-- A cap is a source's, for all that it asks; an API that costs nothing has none.
+SELECT r.provider, r.api, sum(r.requests)::bigint, sum(r.retries)::bigint, sum(r.cost_usd),
+       sum(c.cap_usd) FILTER (WHERE r.cost_usd > 0)
+FROM api_requests r
+LEFT JOIN (SELECT DISTINCT ON (source) source, cap_usd FROM api_spending
+           ORDER BY source, day DESC) c USING (source)
+GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- name: notices
+SELECT source, reason, sum(greatest(rows, 1))::bigint FROM cost_notices GROUP BY 1, 2 ORDER BY 1, 2;
 
 -- name: accounts
 SELECT provider, account_id, account_name, billing_account_id, named_on

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from finops_exporter.model import COST_KEYS, UNTAGGED, Account, Window
-from finops_exporter.store.cuts import Given, NoCutError, by_provider, choose, tag
+from finops_exporter.model import COST_KEYS, UNTAGGED, Account, Window, tag_dimension
+from finops_exporter.store.cuts import Given, NoCutError, by_provider, choose
 from finops_exporter.store.database import Connection, Database, rows, value
 
 if TYPE_CHECKING:
@@ -41,14 +41,34 @@ class Coverage(NamedTuple):
     covered_until: datetime
 
 
+class Ended(NamedTuple):
+    """How a run ended, how long it took, and how many rows it read."""
+
+    outcome: str
+    seconds: float
+    rows: int
+
+
 class SourceState(NamedTuple):
-    """The newest run of a source, and when it last stored something (both UTC)."""
+    """The newest run of a source, when it last stored something (both UTC), and the last to end."""
 
     source: str
     started_at: datetime
     outcome: str
     error: str | None
     last_success: datetime | None
+    ended: Ended | None
+
+
+class ApiTotal(NamedTuple):
+    """All that was ever asked of an API, and what its sources may pay a day (None: it is free)."""
+
+    provider: str
+    api: str
+    requests: int
+    retries: int
+    cost_usd: Decimal
+    cap_usd: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +119,7 @@ class SnapshotReader:
     def allocated(self, months: Sequence[tuple[str, date]], tags: Sequence[str]) -> list[Cost]:
         """Sums by (tag, value); each tag's values add up to the whole."""
         wanted = [
-            ((provider, month, name), self._cuts(provider, [month], [tag(name)]))
+            ((provider, month, name), self._cuts(provider, [month], [tag_dimension(name)]))
             for provider, month in months
             for name in tags
         ]
@@ -148,7 +168,18 @@ class SnapshotReader:
 
     def source_states(self) -> list[SourceState]:
         """The newest run of each source."""
-        return [SourceState(*row) for row in rows(self._connection, "source_states")]
+        return [
+            SourceState._make((*row[:5], None if row[5] is None else Ended(*row[5:])))
+            for row in rows(self._connection, "source_states")
+        ]
+
+    def api_totals(self) -> list[ApiTotal]:
+        """What was asked of each API."""
+        return [ApiTotal(*row) for row in rows(self._connection, "api_totals")]
+
+    def notices(self) -> list[tuple[str, str, int]]:
+        """(source, reason, count) of what the newest runs noticed."""
+        return [(row[0], row[1], row[2]) for row in rows(self._connection, "notices")]
 
     def rejected_rows(self) -> list[tuple[str, str, int]]:
         """(source, reason, rows) of what the newest runs left out."""
@@ -218,7 +249,9 @@ def costs_by(
     Sorted by key, then period; one group per currency. Raises NoCutError when what is stored does
     not know the dimensions together.
     """
-    dimensions = [key if key in COST_KEYS else tag(key) for key in keys if key != "provider"]
+    dimensions = [
+        key if key in COST_KEYS else tag_dimension(key) for key in keys if key != "provider"
+    ]
     with database.connection() as connection:
         given = [
             one

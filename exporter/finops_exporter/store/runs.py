@@ -69,8 +69,8 @@ def finish(connection: Connection, run_id: int, result: RunResult, now: datetime
     run(connection, "finish_run", {"run_id": run_id, "now": now, **asdict(result)})
 
 
-def finish_failed(connection: Connection, run_id: int, result: RunResult, now: datetime) -> None:
-    """Close a run that changed no fact, in a transaction of its own; the pages show it."""
+def finish_alone(connection: Connection, run_id: int, result: RunResult, now: datetime) -> None:
+    """Close a run whose facts are stored, or that has none, in a transaction of its own."""
     with connection.transaction():
         finish(connection, run_id, result, now)
         run(connection, "bump_generation", {"now": now})

@@ -1,0 +1,241 @@
+"""AWS Cost Explorer: daily costs of the linked accounts, in the cuts that it can give.
+
+It groups by two keys at most, so the same money is asked for several times (see cuts), each time
+beside the provider's own ungrouped total. Every page of every answer is paid.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from botocore.exceptions import ClientError
+
+from finops_exporter.collectors.aws_access import Clients, RefusedError, code, message
+from finops_exporter.collectors.aws_cost_explorer import months
+from finops_exporter.collectors.aws_cost_explorer.cuts import (
+    CATEGORIES,
+    REGIONS,
+    SERVICES,
+    tag_cuts,
+)
+from finops_exporter.collectors.aws_cost_explorer.months import FRESH, Part, Reading
+from finops_exporter.collectors.aws_cost_explorer.options import CostExplorerOptions
+from finops_exporter.collectors.aws_cost_explorer.pages import COST_EXPLORER, NoDaysError, Pages
+from finops_exporter.collectors.aws_cost_explorer.reading import PROVIDER, Due, Reader
+from finops_exporter.errors import CollectError
+from finops_exporter.model import Account, Api, Checkpoint, Notice, Plan, PlannedPart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+    from finops_exporter.collectors import Ask, Options
+    from finops_exporter.model import Item, Task
+
+ORGANIZATIONS = Api("aws", "organizations:ListAccounts")
+
+_VERSION = 1
+"""Part of what is stored of each part: raise it when the same answers would give other rows."""
+
+_DAY = timedelta(days=1)
+
+
+class CostExplorerCollector:
+    """Reads months of days; one month in one cut is one part."""
+
+    Config: ClassVar[type[Options]] = CostExplorerOptions
+    default_lag: ClassVar[timedelta] = timedelta(hours=24)
+    provider: ClassVar[str | None] = PROVIDER
+
+    def __init__(
+        self, name: str, options: CostExplorerOptions, tags: Mapping[str, Sequence[str]]
+    ) -> None:
+        self.name = name
+        self._options = options
+        self._tags = tag_cuts(tags, options.tags)
+        self._tag_cuts = {tag.cut for tag in self._tags}
+        self._clients = Clients(options, name)
+        self._settings = self._settings_of_cuts()
+
+    def plan(self, task: Task, ask: Ask) -> Plan:
+        """Say which months are due in which cuts, and what that costs.
+
+        Before the first run it asks Organizations, which is free, how many accounts there are.
+        """
+        parts = self._parts(task)
+        pending = [
+            part for part in parts if task.window or task.stored.get(part.key) != part.fingerprint
+        ]
+        due = self._due(pending, task)
+        is_new = months.newest(task.stored, REGIONS) is None
+        accounts = self._accounts(ask) if due and is_new else 1
+        requests = [self._requests(one, task.stored, accounts) for one in due]
+        return Plan(
+            parts=tuple(parts),
+            window=task.window,
+            requests={COST_EXPLORER: sum(requests)} if requests else {},
+            least_usd=requests[0] * COST_EXPLORER.request_usd if requests else Decimal(0),
+        )
+
+    def collect(self, task: Task, plan: Plan, ask: Ask) -> Iterator[Item]:
+        """Read the planned parts, the newest months first; what is read may be stored in between.
+
+        Raises CollectError when AWS refuses, or does not have the newest days.
+        """
+        pages = Pages(self.name, self._clients, ask)
+        reader = Reader(self._options, self._tags, pages, task)
+        for place, due in enumerate(self._due(plan.parts, task)):
+            if place:
+                yield Checkpoint()
+            try:
+                yield from reader.items(due, self._settings)
+            except NoDaysError as error:
+                if not place:
+                    raise
+                yield Notice("no_history", str(error))
+                break
+            if not place:
+                yield from self._names(task, ask)
+
+    def daily_usd(self, interval: timedelta, stored: Mapping[str, str]) -> Decimal:
+        """What the newest months cost a day, by what they took last time."""
+        pause = max(interval, FRESH)
+        often = 1 + sum(
+            self._expected(cut, stored, 1) for cut in self._settings.keys() - self._tag_cuts
+        )
+        rarely = sum(self._expected(cut, stored, 1) for cut in self._tag_cuts)
+        a_day = often * Decimal(_DAY / pause) + rarely * Decimal(
+            _DAY / max(pause, self._options.tags_interval)
+        )
+        return (a_day * COST_EXPLORER.request_usd).quantize(Decimal("0.0001"))
+
+    def retry_after(self, error: Exception) -> timedelta | None:
+        """See Clients.retry_after."""
+        return self._clients.retry_after(error)
+
+    def cancel(self) -> None:
+        """Nothing: a request takes a minute at most, and the kernel lets no other one through."""
+
+    def _settings_of_cuts(self) -> dict[str, str]:
+        """What each cut is read with, shortened, in the order of asking."""
+        options = self._options
+        common = [_VERSION, options.accounts, options.billed_metric, options.effective_metric]
+        cuts = [CATEGORIES, REGIONS, *([SERVICES] if options.usage_by_service else [])]
+        keys = {tag.cut: tag.keys for tag in self._tags}
+        return {
+            cut: hashlib.sha256(json.dumps([common, keys.get(cut)]).encode()).hexdigest()[:12]
+            for cut in (*cuts, *keys)
+        }
+
+    def _parts(self, task: Task) -> list[PlannedPart]:
+        """The parts of the window, or else those of the history and all that are stored."""
+        if task.window:
+            wanted = months.touched(task.window, task.now)
+        else:
+            wanted = months.history(task.now, self._options.history_months)
+        parts = [
+            self._planned(Part(month, cut), task) for month in wanted for cut in self._settings
+        ]
+        if task.window:
+            return parts
+        # What is stored of older months stays; only a cut that is configured no more goes.
+        listed = {part.key for part in parts}
+        return parts + [
+            PlannedPart(key, fingerprint)
+            for key, fingerprint in task.stored.items()
+            if key not in listed and (part := Part.of(key)) and part.cut in self._settings
+        ]
+
+    def _planned(self, part: Part, task: Task) -> PlannedPart:
+        fingerprint = task.stored.get(part.key)
+        settings = self._settings[part.cut]
+        cadence = self._options.tags_interval if part.cut in self._tag_cuts else FRESH
+        if fingerprint is None or months.is_due(fingerprint, task.now, settings, cadence):
+            fingerprint = Reading(task.now, settings).fingerprint(part)
+        return PlannedPart(part.key, fingerprint)
+
+    def _due(self, parts: Sequence[PlannedPart], task: Task) -> list[Due]:
+        """The parts that are read together."""
+        found: dict[str, set[date]] = defaultdict(set)
+        for planned in parts:
+            if part := Part.of(planned.key):
+                found[part.cut].add(part.month)
+        together = months.chunks(month for cut in found.values() for month in cut)
+        return [
+            Due(
+                chunk,
+                {
+                    cut: frozenset(chunk) & found[cut]
+                    for cut in self._settings
+                    if found[cut] & set(chunk)
+                },
+                self._regions(Part(chunk[0], REGIONS), task),
+            )
+            for chunk in together
+        ]
+
+    def _regions(self, part: Part, task: Task) -> int | None:
+        reading = Reading.of(task.stored.get(part.key, ""))
+        return reading.regions if reading else None
+
+    def _requests(self, due: Due, stored: Mapping[str, str], accounts: int) -> int:
+        """How many requests these months take, as far as it is known before they are asked."""
+        needed = set(due.cuts)
+        if needed & {REGIONS, SERVICES}:
+            needed.add(CATEGORIES)
+        return 1 + sum(self._expected(cut, stored, accounts) for cut in needed)
+
+    def _expected(self, cut: str, stored: Mapping[str, str], accounts: int) -> int:
+        """What a cut took last time; before the first time, what it takes for so many accounts."""
+        if reading := months.newest(stored, cut):
+            return reading.requests
+        return {REGIONS: accounts, SERVICES: 2}.get(cut, 1)
+
+    def _accounts(self, ask: Ask) -> int:
+        """How many accounts there are, at least 1; asked of Organizations where that is allowed."""
+        if self._options.accounts or not self._options.account_names:
+            return max(1, len(self._options.accounts))
+        try:
+            return max(1, len(self._listed(ask)))
+        except (CollectError, ClientError):
+            return 1
+
+    def _names(self, task: Task, ask: Ask) -> Iterator[Item]:
+        if not self._options.account_names:
+            return
+        try:
+            listed = self._listed(ask)
+        except RefusedError as error:
+            yield Notice("no_account_names", str(error))
+            return
+        except ClientError as error:
+            text = f"AWS Organizations gives no names: {message(error)} ({code(error)})"
+            yield Notice("no_account_names", text)
+            return
+        for account in listed:
+            yield Account(PROVIDER, account["Id"], account["Name"], named_on=task.now.date())
+
+    def _listed(self, ask: Ask) -> list[Mapping[str, str]]:
+        """The accounts of the organisation."""
+        found: list[Mapping[str, str]] = []
+        page = self._page_of_accounts(ask)
+        found += page["Accounts"]
+        while token := page.get("NextToken"):
+            page = self._page_of_accounts(ask, NextToken=token)
+            found += page["Accounts"]
+        return found
+
+    def _page_of_accounts(self, ask: Ask, **token: str) -> dict[str, Any]:
+        page: dict[str, Any] = self._clients.call(
+            ask,
+            ORGANIZATIONS,
+            "organizations",
+            lambda client: client.list_accounts(**token),
+            member="Accounts",
+        )
+        return page

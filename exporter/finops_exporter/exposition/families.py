@@ -1,0 +1,115 @@
+"""The samples of a snapshot under way: exact amounts until the last moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from finops_exporter.exposition.catalogue import FINOPS_METRICS, Family, cost_metric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import date, timedelta
+
+    from finops_exporter.model import Basis
+    from finops_exporter.store.reads import Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the configuration says about showing costs.
+
+    `rate(currency, day)` is how many US dollars one unit was worth, None when not configured.
+    `lags` holds, for each configured source, how long after midnight a day counts as complete;
+    `providers` whose costs it gives, where that is one alone. `names` and `owners` are the
+    configured ones by (provider, account).
+    """
+
+    basis: Basis
+    hold: timedelta
+    tags: tuple[str, ...]
+    lags: Mapping[str, timedelta]
+    rate: Callable[[str, date], Decimal | None]
+    providers: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    owners: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTime:
+    """Through which day a provider's numbers hold, and which month is its current one."""
+
+    provider: str
+    newest_complete: date
+    month: date
+    oldest: date
+
+
+class Families:
+    """Collects samples by family; amounts are converted and added up as Decimals first."""
+
+    def __init__(self, settings: Settings, times: Mapping[str, ProviderTime]) -> None:
+        self.times = times
+        self._settings = settings
+        self._families: dict[str, Family] = {}
+        self._sums: dict[tuple[str, tuple[str, ...]], Decimal] = {}
+
+    def add_costs(
+        self,
+        name: str,
+        costs: Iterable[Cost],
+        labels: Callable[[Cost], Iterable[str]],
+        on: Callable[[Cost], date] | None = None,
+    ) -> None:
+        """Add `costs` to a cost family; `labels` gives the values after the provider's.
+
+        `on` gives the day of the exchange rate; the default is the newest complete day.
+        """
+        for cost in costs:
+            usd = self._usd(cost, on(cost) if on else None)
+            if usd is None:
+                continue
+            metric, first = cost_metric(name, cost.provider)
+            self._families.setdefault(metric.name, Family(metric))
+            key = (metric.name, (*first, *labels(cost)))
+            self._sums[key] = self._sums.get(key, Decimal(0)) + usd
+
+    def add_worst(self, name: str, differences: Iterable[Cost]) -> None:
+        """Add, of the differences by (cut,) of each provider and month, the one furthest from 0."""
+        by_cut: dict[tuple[str, date, str], Decimal] = {}
+        for one in differences:
+            usd = self._usd(one, None)
+            if usd is not None:
+                key = (one.provider, one.when, *one.dimensions)
+                by_cut[key] = by_cut.get(key, Decimal(0)) + usd
+        for (provider, month, _cut), usd in by_cut.items():
+            metric, first = cost_metric(name, provider)
+            self._families.setdefault(metric.name, Family(metric))
+            sample = (metric.name, (*first, f"{month:%Y-%m}"))
+            self._sums[sample] = max(self._sums.get(sample, usd), usd, key=abs)
+
+    def add(self, name: str, labels: Sequence[str], number: float) -> None:
+        """Add one sample of a family that belongs to no provider's prefix."""
+        metric = FINOPS_METRICS[name]
+        self._families.setdefault(name, Family(metric)).samples[tuple(labels)] = number
+
+    def in_order(self) -> tuple[Family, ...]:
+        """All families by name; here, and only here, money becomes a float."""
+        for (name, key), amount in self._sums.items():
+            self._families[name].samples[key] = float(amount)
+        return tuple(family for _, family in sorted(self._families.items()))
+
+    def rate(self, provider: str, currency: str) -> Decimal | None:
+        """One rate for all days of a provider: a comparison must not show the exchange rate."""
+        time = self.times.get(provider)
+        return None if time is None else self._settings.rate(currency, time.newest_complete)
+
+    def _usd(self, cost: Cost, on: date | None) -> Decimal | None:
+        amount = cost.billed if self._settings.basis == "billed" else cost.effective
+        rate = (
+            self._settings.rate(cost.currency, on)
+            if on
+            else self.rate(cost.provider, cost.currency)
+        )
+        return None if rate is None else amount * rate

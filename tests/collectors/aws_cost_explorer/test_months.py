@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finops_exporter.collectors.aws_cost_explorer.months import (
+    FRESH,
+    Part,
+    Reading,
+    chunks,
+    end_of,
+    history,
+    is_closed,
+    is_due,
+    newest,
+    span,
+    touched,
+)
+from finops_exporter.model import Window
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+MONTHS = st.dates(date(2024, 1, 1), date(2028, 1, 1)).map(lambda day: day.replace(day=1))
+
+
+def test_a_parts_name_leads_back_to_it() -> None:
+    part = Part(date(2026, 11, 1), "account,region,service")
+    assert part.key == "2026-11 account,region,service"
+    assert Part.of(part.key) == part
+    assert Part.of("/data/bill.csv") is None
+
+
+@given(
+    moment=st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1)),  # noqa: DTZ001 -- made aware
+    requests=st.integers(0, 10**6),
+    regions=st.none() | st.integers(0, 100),
+    closed=st.booleans(),
+    month=MONTHS,
+)
+def test_a_fingerprint_leads_back_to_the_reading(
+    moment: datetime, requests: int, regions: int | None, *, closed: bool, month: date
+) -> None:
+    read_at = moment.replace(microsecond=0, tzinfo=UTC)
+    reading = Reading(read_at, "abc", requests, regions, closed)
+    assert Reading.of(reading.fingerprint(Part(month, "account,tag:team"))) == reading
+
+
+def test_what_is_no_fingerprint_of_ours_is_due() -> None:
+    assert Reading.of("partial:0a1b") is None
+    assert is_due("partial:0a1b", NOW, "abc")
+    assert is_due(None, NOW, "abc")
+
+
+def test_no_two_parts_have_the_same_fingerprint() -> None:
+    reading = Reading(NOW, "abc")
+    cuts = [Part(date(2026, month, 1), cut) for month in (10, 11) for cut in ("a", "b")]
+    assert len({reading.fingerprint(part) for part in cuts}) == len(cuts)
+
+
+def test_an_open_month_is_due_again_once_it_is_not_fresh_any_more() -> None:
+    part = Part(date(2026, 11, 1), "a")
+    stored = Reading(NOW, "abc").fingerprint(part)
+    assert not is_due(stored, NOW, "abc")
+    assert not is_due(stored, NOW + FRESH - timedelta(seconds=1), "abc")
+    assert is_due(stored, NOW + FRESH, "abc")
+    assert not is_due(stored, NOW + timedelta(hours=23), "abc", timedelta(days=1))
+    assert is_due(stored, NOW + timedelta(hours=24), "abc", timedelta(days=1))
+
+
+def test_what_was_read_in_the_future_does_not_wait_for_it() -> None:
+    stored = Reading(NOW + timedelta(days=400), "abc").fingerprint(Part(date(2026, 11, 1), "a"))
+    assert is_due(stored, NOW, "abc")
+
+
+def test_a_closed_month_is_left_alone_until_it_would_be_read_otherwise() -> None:
+    stored = Reading(NOW, "abc", is_closed=True).fingerprint(Part(date(2026, 9, 1), "a"))
+    assert not is_due(stored, NOW + timedelta(days=300), "abc")
+    assert is_due(stored, NOW, "other")
+
+
+def test_a_month_is_closed_when_it_is_over_for_long_and_nothing_is_estimated() -> None:
+    october = date(2026, 10, 1)
+    late, early = datetime(2026, 11, 11, tzinfo=UTC), datetime(2026, 11, 10, 23, tzinfo=UTC)
+    assert is_closed(october, late, 10, estimated=False)
+    assert not is_closed(october, early, 10, estimated=False)
+    assert not is_closed(october, late, 10, estimated=True)
+
+
+def test_the_newest_month_of_a_cut_says_what_it_took() -> None:
+    stored = {
+        part.key: Reading(NOW, "abc", requests).fingerprint(part)
+        for part, requests in (
+            (Part(date(2026, 11, 1), "a"), 7),
+            (Part(date(2026, 10, 1), "a"), 8),
+            (Part(date(2026, 12, 1), "b"), 9),
+        )
+    }
+    found = newest(stored, "a")
+    assert found is not None
+    assert found.requests == 7
+    assert newest(stored, "c") is None
+
+
+def test_history_counts_back_over_the_new_year() -> None:
+    assert history(datetime(2026, 1, 31, tzinfo=UTC), 2) == [
+        date(2026, 1, 1),
+        date(2025, 12, 1),
+        date(2025, 11, 1),
+    ]
+
+
+def test_a_window_means_the_months_it_touches_and_none_of_the_future() -> None:
+    window = Window(date(2026, 9, 30), date(2027, 2, 1))
+    assert touched(window, NOW) == [date(2026, 11, 1), date(2026, 10, 1), date(2026, 9, 1)]
+    assert touched(Window(date(2027, 1, 1), date(2027, 2, 1)), NOW) == []
+
+
+@given(st.sets(MONTHS, max_size=30))
+def test_chunks_are_all_months_newest_first_without_gaps(months: set[date]) -> None:
+    found = list(chunks(months))
+    assert [month for chunk in found for month in chunk] == sorted(months, reverse=True)
+    for chunk in found:
+        for newer, older in pairwise(chunk):
+            assert end_of(older) == newer
+    assert [len(chunk) <= (3 if place else 2) for place, chunk in enumerate(found)] == [True] * len(
+        found
+    )
+
+
+@given(st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1)))  # noqa: DTZ001 -- made aware
+def test_a_span_always_holds_a_day_and_never_one_that_aws_refuses(moment: datetime) -> None:
+    now = moment.replace(tzinfo=UTC)
+    days = span([now.date().replace(day=1)], now)
+    assert days.since <= now.date() == days.last
+    assert days.until <= end_of(now.date().replace(day=1))
+
+
+def test_on_the_first_the_span_is_the_first_and_the_month_before() -> None:
+    first = datetime(2026, 12, 1, 0, 5, tzinfo=UTC)
+    assert span([date(2026, 12, 1)], first) == Window(date(2026, 12, 1), date(2026, 12, 2))
+    both = [date(2026, 12, 1), date(2026, 11, 1)]
+    assert span(both, first) == Window(date(2026, 11, 1), date(2026, 12, 2))
+    assert span([date(2026, 9, 1)], first) == Window(date(2026, 9, 1), date(2026, 10, 1))
