@@ -119,22 +119,20 @@ class OneRun:
         self._asking = Asking(connection, source.collector, self._deadline, patience)
 
     def collect(self, window: Window | None, progress: Callable[[Progress], None]) -> Report:
-        """Do it; raises FinopsError, with the run marked failed, when it cannot be done.
+        """Do it, and write down how it ended; raises StoreError only when it cannot begin.
 
-        What was stored at a checkpoint stays even then.
+        What was stored at a checkpoint stays even when it fails afterwards.
         """
         run_id = runs.start(self._connection, self._source.name, window, self._began)
         try:
             with self._database.translated():
                 return self._collect(run_id, window, progress)
         except FinopsError as error:
-            self._fail(run_id, error)
-            raise
+            return self._failed(run_id, str(error))
         except Exception as error:
-            self._fail(run_id, error)
             # A mistake in a collector must not end the others; the traceback is for its author.
             log.exception("source crashed", source=self._source.name)
-            raise CollectError(f"{self._source.name}: {type(error).__name__}: {error}") from error
+            return self._failed(run_id, f"{self._source.name}: {type(error).__name__}: {error}")
 
     def _collect(
         self, run_id: int, window: Window | None, progress: Callable[[Progress], None]
@@ -147,27 +145,26 @@ class OneRun:
         todo = pending(plan, stored)
         self._asking.afford(todo)
         tally = _Tally(list(plan.unreadable))
+
+        def report() -> Report:
+            return self._report(plan, todo, tally)
+
         with staging(self._connection, source.name) as stage, _alarm(source):
             items = collector.collect(task, todo, self._asking)
             try:
                 for declared in self._batches(items, stage, tally, progress):
-                    result = None
                     if tally.ended:
                         tally.gone = withdrawn(plan, stored, tally.rejected)
                         declared.withdrawn = tally.gone
-                        result = _result(self._report(plan, todo, tally))
+                    result = _result(report()) if tally.ended else None
                     tally.changes += stage.swap(run_id, declared, result, self._clock(), source.lag)
                     tally.stored = True
             except CapReachedError as error:
                 # What was paid for up to the checkpoint is stored; the rest goes on another day.
                 if not tally.stored:
                     raise
-                report = replace(
-                    self._report(plan, todo, tally), outcome="partial", error=str(error)
-                )
-                runs.finish_alone(self._connection, run_id, _result(report), self._clock())
-                return report
-        return self._report(plan, todo, tally)
+                return self._end(run_id, replace(report(), outcome="partial", error=str(error)))
+        return report()
 
     def _batches(
         self,
@@ -233,22 +230,28 @@ class OneRun:
             error=_summary(tally.rejected),
         )
 
-    def _fail(self, run_id: int, error: Exception) -> None:
-        result = runs.RunResult(
+    def _failed(self, run_id: int, why: str) -> Report:
+        report = Report(
+            self._source.name,
             "failed",
             requests=self._asking.requests,
-            estimated_cost_usd=self._asking.cost_usd,
-            error=str(error),
+            cost_usd=self._asking.cost_usd,
+            error=why,
         )
+        return self._end(run_id, report)
+
+    def _end(self, run_id: int, report: Report) -> Report:
+        """Write down how the run ended, when no swap does it."""
         if not self._connection.broken:
-            runs.finish_alone(self._connection, run_id, result, self._clock())
-            return
+            runs.finish_alone(self._connection, run_id, _result(report), self._clock())
+            return report
         # The run stays "running" when the database is gone for good; the next one marks it killed.
         try:
             with self._database.connection() as fresh:
-                runs.finish_alone(fresh, run_id, result, self._clock())
-        except StoreError as again:
-            log.warning("the failed run could not be written down", error=str(again))
+                runs.finish_alone(fresh, run_id, _result(report), self._clock())
+        except StoreError as error:
+            log.warning("how the run ended could not be written down", error=str(error))
+        return report
 
 
 def pending(plan: Plan, stored: Mapping[str, str]) -> Plan:

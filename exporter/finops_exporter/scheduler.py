@@ -118,8 +118,12 @@ class Scheduler:
         return due + longest * self._around.dice.random()
 
     async def _until(self, instant: datetime) -> None:
+        """Wait for the instant, or until the clock is set back: then it is to be judged anew."""
+        seen = self._around.clock()
         while not self._stopping.is_set():
-            left = instant - self._around.clock()
-            if left <= timedelta():
+            now = self._around.clock()
+            left = instant - now
+            if left <= timedelta() or now < seen:
                 return
+            seen = now
             await self._around.sleep(self._stopping, min(left, LOOK).total_seconds())

@@ -116,7 +116,7 @@ def test_a_mistake_in_a_collector_is_a_failed_run_not_a_crash(database: Database
 
     report = run(database, Scripted(script=broken))
     assert report.error == "scripted: ZeroDivisionError: oops"
-    assert outcomes(database) == [("failed", "oops")]
+    assert outcomes(database) == [("failed", "scripted: ZeroDivisionError: oops")]
 
 
 def test_the_collectors_generator_is_closed_when_the_run_is_stopped(database: Database) -> None:
