@@ -18,6 +18,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter, field_validator
 from pydantic_core.core_schema import ErrorType
 
 from finops_exporter import config, explain, yaml_source
+from finops_exporter.collectors.focus.options import FocusOptions
 from finops_exporter.config import Billing, CollectorConfig, Config, Duration, Rate, options_of
 from finops_exporter.errors import ConfigError
 from shared import ROOT
@@ -61,11 +62,14 @@ class SampleOptions(BaseModel, extra="forbid"):
         return value
 
 
+MODELS: dict[str, type[BaseModel]] = {"focus": FocusOptions}
+
+
 def load(path: Path) -> Config:
     """What the composition root does: the file, then each source's own options."""
     loaded = config.load(path, ENV)
     for collector in loaded.collectors:
-        options_of(collector, SampleOptions)
+        options_of(collector, MODELS.get(collector.type, SampleOptions))
     return loaded
 
 
@@ -342,8 +346,8 @@ def test_what_the_documentation_shows_can_be_loaded(block: str, tmp_path: Path) 
     assert loaded.warnings() == []
 
 
-def test_the_documentation_has_three_examples_and_names_every_section() -> None:
-    assert len(BLOCKS) == 3
+def test_the_documentation_has_four_examples_and_names_every_section() -> None:
+    assert len(BLOCKS) == 4
     text = (DOCS / "configuration.md").read_text(encoding="utf-8")
     assert [name for name in Config.model_fields if f"\n| `{name}` |" not in text] == []
     assert [name for name in config.QUERY_KEYS if f"`{name}`" not in text] == []

@@ -63,7 +63,7 @@ class Collector(Protocol):
         """Keep the validated options; `tags` maps each configured tag to the keys that carry it."""
 
     def plan(self, task: Task, ask: Ask) -> Plan:
-        """Say what would be read and what it costs; asks for nothing that is paid by the piece."""
+        """Say what would be read and what it costs; of what is paid it asks for listings only."""
         ...
 
     def collect(self, task: Task, plan: Plan, ask: Ask) -> Iterator[Item]:
