@@ -19,6 +19,7 @@ from pydantic_core.core_schema import ErrorType
 
 from finops_exporter import config, explain, yaml_source
 from finops_exporter.collectors import collector_class
+from finops_exporter.collectors.focus.options import FocusOptions
 from finops_exporter.config import Billing, CollectorConfig, Config, Duration, Rate, options_of
 from finops_exporter.errors import ConfigError
 from shared import ROOT
@@ -62,11 +63,14 @@ class SampleOptions(BaseModel, extra="forbid"):
         return value
 
 
+MODELS: dict[str, type[BaseModel]] = {"focus": FocusOptions}
+
+
 def load(path: Path) -> Config:
     """What the composition root does: the file, then each source's own options."""
     loaded = config.load(path, ENV)
     for collector in loaded.collectors:
-        options_of(collector, SampleOptions)
+        options_of(collector, MODELS.get(collector.type, SampleOptions))
     return loaded
 
 

@@ -72,7 +72,7 @@ class Collector(Protocol):
         """
 
     def plan(self, task: Task, ask: Ask) -> Plan:
-        """Say what would be read and what it costs; asks for what is free, or as good as free."""
+        """Say what would be read and what it costs; of what is paid it asks for listings only."""
         ...
 
     def collect(self, task: Task, plan: Plan, ask: Ask) -> Iterator[Item]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
-from pydantic import Field, StringConstraints
 
-from finops_exporter.collectors import Options
+from finops_exporter.collectors.aws_options import Access, AssumeRole
 from finops_exporter.errors import CollectError
 from finops_exporter.model import Api
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from finops_exporter.collectors import Ask
+
+__all__ = ["STS", "Access", "AssumeRole", "Clients", "RefusedError", "code", "message"]
 
 T = TypeVar("T")
 
@@ -58,29 +59,6 @@ _REFUSED = frozenset(
 )
 
 _HTTP_SERVER_ERROR = 500
-
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-class AssumeRole(Options):
-    """The role to take on, as in a profile of the AWS command line."""
-
-    role_arn: Annotated[str, StringConstraints(pattern=r"^arn:[a-z0-9-]+:iam::[0-9]{12}:role/.+$")]
-    external_id: _Text | None = None
-    session_name: Annotated[str, StringConstraints(pattern=r"^[\w+=,.@-]{2,64}$")] = (
-        "finops-exporter"
-    )
-
-
-class Access(Options):
-    """How to get into AWS; without any of it, as the AWS command line would."""
-
-    region: _Text = Field(default="us-east-1", description="Whose endpoints are asked.")
-    profile: _Text | None = Field(default=None, description="A profile of ~/.aws/config.")
-    assume_role: AssumeRole | None = Field(default=None, description="A role to take on first.")
-    endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://.+")] | None = Field(
-        default=None, description="Another endpoint for all calls, such as a private one."
-    )
 
 
 class Clients:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from finops_exporter.collectors.focus.collector import FocusCollector, FocusOptions
+from finops_exporter.collectors.focus.collector import FocusCollector
+from finops_exporter.collectors.focus.options import FocusOptions
 from finops_exporter.model import Complete, CostRow, Rejected, Task
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""FOCUS 1.0-1.2 cost files (CSV, CSV.gz, Parquet) on a local disk.
+"""FOCUS 1.0-1.2 cost files (CSV, CSV.gz, Parquet) on a local disk or in a store of objects.
 
 The files are read by a short-lived child process (`reader`), so that DuckDB's memory is given
 back when the work is done, and a file that kills it takes nothing else along.
@@ -9,29 +9,29 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from collections import Counter
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
-
-from finops_exporter.collectors import Options
-from finops_exporter.collectors.focus.columns import canonical
-from finops_exporter.collectors.focus.listing import listing
+from finops_exporter.collectors.focus.answers import Together, is_last, parse
+from finops_exporter.collectors.focus.deliveries import SPOOL_PREFIX, Remote
+from finops_exporter.collectors.focus.listing import FORMATS, listing
+from finops_exporter.collectors.focus.objects import ObjectError
+from finops_exporter.collectors.focus.options import FocusOptions
 from finops_exporter.errors import CollectError
 from finops_exporter.model import (
-    Account,
     Complete,
     ControlTotal,
-    CostRow,
     Plan,
     PlannedPart,
     Progress,
@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from finops_exporter.collectors import Ask
-    from finops_exporter.model import Item, Task, Window
+    from finops_exporter.collectors import Ask, Options
+    from finops_exporter.collectors.focus.objects import StoredObject
+    from finops_exporter.model import Api, Item, Task, Window
 
 _READER_VERSION = 2
 """Part of every fingerprint: raise it when the same file would give other items."""
@@ -53,60 +54,12 @@ _READER = "finops_exporter.collectors.focus.reader"
 
 _GRACE_SECONDS = 10.0
 
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-def _slug(text: str) -> str:
-    slug = canonical("provider", text)
-    if slug is None:
-        raise ValueError(
-            f"{text!r} names no provider; write AWS, Microsoft, Google Cloud or another"
-        )
-    return slug
-
-
-def _memory_size(text: str) -> str:
-    if not re.fullmatch(r"[1-9][0-9]*(\.[0-9]+)? ?[KMGT]i?B", text):
-        raise ValueError("must be a size such as 150MB or 1GiB")
-    return text
-
-
-class Defaults(Options):
-    """Values for files that leave a required column away or empty."""
-
-    provider: Annotated[_Text, AfterValidator(_slug)] | None = Field(
-        default=None, description="Stands in for ProviderName, such as AWS or Oracle."
-    )
-    currency: _Text | None = Field(
-        default=None, description="Stands in for BillingCurrency, such as USD."
-    )
-
-
-class FocusOptions(Options):
-    """Options of a source of type `focus`."""
-
-    paths: list[_Text] = Field(
-        min_length=1,
-        description="Files or glob patterns (** for any folders), relative to the working"
-        " directory; ~ and $VARIABLES are expanded.",
-    )
-    memory_limit: Annotated[str, AfterValidator(_memory_size)] = Field(
-        default="150MB",
-        description="What DuckDB may hold in memory before it spills to disk; the reading"
-        " process takes up to 80 MB more.",
-    )
-    missing_files: Literal["withdraw", "keep"] = Field(
-        default="withdraw",
-        description="Whether the costs of files that are gone disappear as well.",
-    )
-    defaults: Defaults = Field(
-        default=Defaults(),
-        description="Values for files without ProviderName or BillingCurrency.",
-    )
-
 
 class FocusCollector:
-    """Reads every file that matches the configured patterns; one file is one part."""
+    """Reads every file that matches the configured patterns.
+
+    One file is one part; so is one delivery of several objects (see deliveries).
+    """
 
     default_lag: ClassVar[timedelta] = timedelta(0)
     provider: ClassVar[str | None] = None
@@ -117,37 +70,58 @@ class FocusCollector:
         self.name = name
         self._options = options
         self._tags = {tag: list(keys) for tag, keys in tags.items()}
+        self._remote = Remote(options, name)
+        self._objects: Mapping[str, tuple[StoredObject, ...]] = {}
         self._reader: _Reader | None = None
+        self._stop = threading.Event()
 
     def plan(self, task: Task, ask: Ask) -> Plan:
-        """List the files; every one not readable is named in `unreadable` with the reason."""
-        del ask  # a local disk is not asked
+        """List the files; every one not readable is named in `unreadable` with the reason.
+
+        In stores of objects that takes requests: some for the listings, and one a manifest.
+        """
         window = task.window
-        found = listing(self._options.paths)
+        found = listing(self._options.local())
+        remote = self._remote.listing(ask)
+        self._objects = remote.parts
+        parts = [self._local_part(path, stat, window) for path, stat in found.files.items()]
+        parts += [self._remote_part(key, window) for key in remote.parts]
+        fetched: Counter[Api] = Counter()
+        for part in parts:
+            if window is not None or task.stored.get(part.key) != part.fingerprint:
+                fetched += self._remote.requests(self._objects.get(part.key, ()))
+        unlisted = (*found.unlisted, *remote.unlisted)
         return Plan(
-            parts=tuple(self._part(path, stat, window) for path, stat in found.files.items()),
+            parts=tuple(parts),
             window=window,
-            unreadable=(*found.unlisted, *found.skipped),
-            whole=not found.unlisted,
+            requests=remote.requests + fetched,
+            unreadable=(*unlisted, *found.skipped, *remote.skipped),
+            whole=not unlisted,
             withdraws=self._options.missing_files == "withdraw",
         )
 
-    def _part(self, path: str, stat: os.stat_result, window: Window | None) -> PlannedPart:
+    def _local_part(self, path: str, stat: os.stat_result, window: Window | None) -> PlannedPart:
+        fingerprint = self._fingerprint([stat.st_size, stat.st_mtime_ns], window)
+        return PlannedPart(path, fingerprint, stat.st_size)
+
+    def _remote_part(self, key: str, window: Window | None) -> PlannedPart:
+        objects = self._objects[key]
+        fingerprint = self._fingerprint([[one.etag, one.size] for one in objects], window)
+        return PlannedPart(key, fingerprint, sum(one.size for one in objects))
+
+    def _fingerprint(self, content: list[Any], window: Window | None) -> str:
         outcome = [
             _READER_VERSION,
-            stat.st_size,
-            stat.st_mtime_ns,
+            *content,
             self._tags,
             self._options.defaults.model_dump(),
             None if window is None else [window.since.isoformat(), window.until.isoformat()],
         ]
-        text = json.dumps(outcome)
-        fingerprint = hashlib.sha256(text.encode()).hexdigest()
-        return PlannedPart(path, fingerprint, stat.st_size)
+        return hashlib.sha256(json.dumps(outcome).encode()).hexdigest()
 
     def _has_changed(self, part: PlannedPart, window: Window | None) -> bool:
         try:
-            return self._part(part.key, Path(part.key).stat(), window) != part
+            return self._local_part(part.key, Path(part.key).stat(), window) != part
         except OSError:
             return True
 
@@ -156,35 +130,95 @@ class FocusCollector:
 
         Raises CollectError when DuckDB is not installed.
         """
-        del task, ask  # the plan says it all, and nothing remote is asked
+        del task  # the plan says it all
         if importlib.util.find_spec("duckdb") is None:
             raise CollectError(
                 f"source {self.name!r} needs DuckDB: pip install 'finops-exporter[focus]'"
             )
+        self._stop.clear()
         with _Reader() as self._reader:
             for part in plan.parts:
-                yield from self._read(self._reader, part, plan.window)
+                if objects := self._objects.get(part.key):
+                    yield from self._read_objects(self._reader, part, objects, plan.window, ask)
+                else:
+                    yield from self._read_file(self._reader, part, plan.window)
 
     def daily_usd(self, interval: timedelta, stored: Mapping[str, str]) -> Decimal:
-        """Nothing: local files are free."""
-        del interval, stored
-        return Decimal(0)
+        """What the listings cost; local files are free, and new objects next to nothing."""
+        runs = Decimal(timedelta(days=1) // timedelta(seconds=1)) / int(interval.total_seconds())
+        return runs * self._remote.usd_a_run(stored)
 
     def retry_after(self, error: Exception) -> timedelta | None:
-        """Never: there is no remote side."""
-        del error
-        return None
+        """What the store says that did not answer."""
+        return self._remote.retry_after(error)
 
     def cancel(self) -> None:
         """End the child: the file under way is then rejected, and the kernel stops the run."""
+        self._stop.set()
         if self._reader is not None:
             self._reader.kill()
 
-    def _read(self, reader: _Reader, part: PlannedPart, window: Window | None) -> Iterator[Item]:
+    def _read_file(
+        self, reader: _Reader, part: PlannedPart, window: Window | None
+    ) -> Iterator[Item]:
+        for item in self._read(reader, Path(part.key), part, window):
+            if isinstance(item, Complete | Rejected) and self._has_changed(part, window):
+                text = "changed while it was read; it is read again next time"
+                yield Rejected(part.key, "changed_while_read", text)
+            else:
+                yield item
+
+    def _read_objects(
+        self,
+        reader: _Reader,
+        part: PlannedPart,
+        objects: Sequence[StoredObject],
+        window: Window | None,
+        ask: Ask,
+    ) -> Iterator[Item]:
+        """Fetch and read one after the other; the first that cannot be read rejects the part."""
+        together, before = Together(), 0
+        for one in objects:
+            named = "" if one.url == part.key else f"{one.url}: "
+            try:
+                file = reader.spool() / f"object{_suffix(one.key)}"
+                yield Progress(part.key, 2 * before, 2 * part.size_bytes)
+                store = self._remote.store(one.scheme)
+                for done in store.fetch(one, file, ask, self._stop):
+                    yield Progress(part.key, 2 * before + done, 2 * part.size_bytes)
+            except ObjectError as error:
+                yield Rejected(part.key, error.reason, f"{named}{error}")
+                return
+            except OSError as error:
+                text = f"cannot be kept in {tempfile.gettempdir()}: {error.strerror}"
+                remedy = "make room there, or set TMPDIR to another folder"
+                yield Rejected(part.key, "no_space", f"{named}{text}; {remedy}")
+                return
+            for item in self._read(reader, file, part, window):
+                match item:
+                    case Rejected():
+                        text = item.message.replace(str(file.resolve()), one.url)
+                        yield replace(item, message=named + text.replace(str(file), one.url))
+                        return
+                    case ControlTotal() | Complete():
+                        together.take(item)
+                    case Progress():
+                        done = 2 * before + one.size + item.done
+                        yield Progress(part.key, done, 2 * part.size_bytes)
+                    case _:
+                        yield item
+            file.unlink()
+            before += one.size
+        yield from together.end(part, window)
+
+    def _read(
+        self, reader: _Reader, file: Path, part: PlannedPart, window: Window | None
+    ) -> Iterator[Item]:
+        """What is in `file`, as said by `part`; a Complete or a Rejected comes last."""
         defaults = self._options.defaults
         stand_ins = {"ProviderName": defaults.provider, "BillingCurrency": defaults.currency}
         job = {
-            "path": part.key,
+            "path": str(file),
             "memory_limit": self._options.memory_limit,
             "tags": self._tags,
             "defaults": {column: value for column, value in stand_ins.items() if value},
@@ -193,11 +227,7 @@ class FocusCollector:
         }
         try:
             for message in reader.answers(job):
-                if is_last(message) and self._has_changed(part, window):
-                    text = "changed while it was read; it is read again next time"
-                    yield Rejected(part.key, "changed_while_read", text)
-                else:
-                    yield from parse(message, part, window, tuple(self._tags))
+                yield from parse(message, part, window, tuple(self._tags))
         except _ReaderDiedError as death:
             text = (
                 f"the reading process {death}; if memory ran short, give the container more or"
@@ -206,54 +236,9 @@ class FocusCollector:
             yield Rejected(part.key, "reader_died", text)
 
 
-def is_last(message: Mapping[str, Any]) -> bool:
-    """Whether this message of the reader ends its answer about a file."""
-    return not message.keys().isdisjoint({"complete", "rejected"})
-
-
-def parse(
-    message: Mapping[str, Any], part: PlannedPart, window: Window | None, tags: tuple[str, ...]
-) -> Iterator[Item]:
-    """The items in one message of the reader; `tags` names the values at the end of its rows."""
-    for kind, body in message.items():
-        match kind:
-            case "progress":
-                yield Progress(part.key, *body)
-            case "accounts":
-                for provider, account, name, payer, newest in body:
-                    yield Account(provider, account, name, payer, date.fromisoformat(newest))
-            case "rows":
-                yield from (_cost_row(fields, part.key, tags) for fields in body)
-            case "totals":
-                for provider, month, currency, billed, effective in body:
-                    amounts = Decimal(billed), Decimal(effective)
-                    first = date.fromisoformat(month)
-                    yield ControlTotal(part.key, provider, first, currency, *amounts)
-            case "complete":
-                covered = {name: datetime.fromisoformat(text) for name, text in body.items()}
-                yield Complete(part.key, part.fingerprint, window, covered)
-            case "rejected":
-                yield Rejected(part=part.key, **body)
-            case _:
-                raise CollectError(f"{part.key}: the reader sent an unknown message {kind!r}")
-
-
-def _cost_row(fields: Sequence[Any], part: str, tags: tuple[str, ...]) -> CostRow:
-    """One group: day, provider, account, service, region, category, currency, sums, tag values."""
-    day, provider, account, service, region, category, currency, billed, effective, *values = fields
-    return CostRow(
-        day=date.fromisoformat(day),
-        provider=provider,
-        account_id=account,
-        service=service,
-        region=region,
-        charge_category=category,
-        billed=Decimal(billed),
-        effective=Decimal(effective),
-        currency=currency,
-        tags={tag: value for tag, value in zip(tags, values, strict=True) if value},
-        part=part,
-    )
+def _suffix(key: str) -> str:
+    """How the key ends that says the format."""
+    return next(suffix for suffix in FORMATS if key.lower().endswith(suffix))
 
 
 class _ReaderDiedError(Exception):
@@ -298,13 +283,19 @@ class _Reader:
                 return
         raise _ReaderDiedError(self._obituary(process))
 
+    def spool(self) -> Path:
+        """The child's private folder, which it removes even when we cannot any more."""
+        if self._process is None:
+            self._start()
+        return self._spool
+
     def kill(self) -> None:
         """End the child at once; called from another thread."""
         if self._process is not None:
             self._process.kill()
 
     def _start(self) -> subprocess.Popen[str]:
-        self._spool = Path(tempfile.mkdtemp(prefix="finops-focus-"))
+        self._spool = Path(tempfile.mkdtemp(prefix=SPOOL_PREFIX))
         with (self._spool / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(  # noqa: S603 - our own module, fixed arguments
                 [sys.executable, "-P", "-m", _READER, str(self._spool)],

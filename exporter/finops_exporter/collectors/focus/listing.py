@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from finops_exporter.model import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 FORMATS = (".csv", ".csv.gz", ".parquet")
 """How the names of readable files end, in any case."""
@@ -44,15 +44,13 @@ def listing(patterns: Sequence[str]) -> Listing:
         expanded = os.path.expanduser(os.path.expandvars(pattern))  # noqa: PTH111 - a glob
         files = {path for path in _matches(expanded) if not os.path.isdir(path)}  # noqa: PTH112
         if not files:
-            message = "no file matches; correct the pattern, or export the files"
-            found.unlisted.append(Rejected(pattern, "no_match", message))
+            found.unlisted.append(no_match(pattern))
         matches |= files
         closed |= {folder.part: folder for folder in _closed(expanded)}
     found.unlisted.extend(closed[folder] for folder in sorted(closed))
     for path in sorted(matches):
-        if not path.lower().endswith(FORMATS):
-            message = f"only {', '.join(FORMATS)} can be read; narrow the pattern"
-            found.skipped.append(Rejected(path, "unsupported_format", message))
+        if not is_readable(path):
+            found.skipped.append(unsupported(path))
             continue
         try:
             found.files[path] = Path(path).stat()
@@ -61,6 +59,35 @@ def listing(patterns: Sequence[str]) -> Listing:
             found.unlisted.append(Rejected(path, "unreadable", message))
     _drop_doubles(found)
     return found
+
+
+def is_readable(name: str) -> bool:
+    """Whether files of this name hold a format that can be read."""
+    return name.lower().endswith(FORMATS)
+
+
+def no_match(pattern: str) -> Rejected:
+    """What is said of a pattern that stands for nothing."""
+    message = "no file matches; correct the pattern, or export the files"
+    return Rejected(pattern, "no_match", message)
+
+
+def unsupported(path: str) -> Rejected:
+    """What is said of a file that is not for us."""
+    message = f"only {', '.join(FORMATS)} can be read; narrow the pattern"
+    return Rejected(path, "unsupported_format", message)
+
+
+def packed_twins(paths: Collection[str]) -> list[str]:
+    """Those of `paths` whose uncompressed content is there as well."""
+    return [path for path in paths if path.lower().endswith(_GZIP) and path[: -len(_GZIP)] in paths]
+
+
+def packed_twin(path: str) -> Rejected:
+    """What is said of one of them."""
+    plain = path[: -len(_GZIP)]
+    message = f"is {plain} once more, compressed; remove one of the two or narrow the pattern"
+    return Rejected(path, "duplicate_file", message)
 
 
 def _matches(pattern: str) -> set[str]:
@@ -95,11 +122,7 @@ def _closed(pattern: str) -> Iterator[Rejected]:
 
 def _drop_doubles(found: Listing) -> None:
     """Keep one path of each file; no costs may count twice because they have two names."""
-    packed = [
-        path
-        for path in found.files
-        if path.lower().endswith(_GZIP) and path[: -len(_GZIP)] in found.files
-    ]
+    packed = packed_twins(found.files)
     names: dict[tuple[int, int], list[str]] = defaultdict(list)
     for path, stat in found.files.items():
         names[stat.st_dev, stat.st_ino].append(path)
@@ -108,11 +131,8 @@ def _drop_doubles(found: Listing) -> None:
         for path in sorted(paths, key=lambda path: (_links(path), path))[1:]:
             del found.files[path]
     for path in packed:
-        if found.files.pop(path, None) is None:
-            continue
-        plain = path[: -len(_GZIP)]
-        message = f"is {plain} once more, compressed; remove one of the two or narrow the pattern"
-        found.skipped.append(Rejected(path, "duplicate_file", message))
+        if found.files.pop(path, None) is not None:
+            found.skipped.append(packed_twin(path))
 
 
 def _links(path: str) -> int:
