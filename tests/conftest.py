@@ -11,7 +11,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buckets import Bucket
+    from doubles.buckets import Bucket
+    from doubles.moto_aws import Moto
 
 # A slow machine is no failure. CI always tries the same examples, so that what is red there stays
 # red until it is mended; everybody else looks for new ones.
@@ -20,16 +21,7 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    """The URL of a server that answers for S3."""
-    import buckets  # noqa: PLC0415 - moto takes half a second, and most tests need none
-
-    with buckets.server() as url:
-        yield url
-
-
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials that open nothing, and no configuration of whoever runs the tests."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -41,10 +33,26 @@ def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
-@pytest.fixture
-def bucket(s3_server: str, no_aws: None) -> Bucket:
-    """An empty bucket."""
-    del no_aws
-    import buckets  # noqa: PLC0415 - see above
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[Moto]:
+    """A real moto server; tests ask for `moto`."""
+    from doubles import moto_aws  # noqa: PLC0415 - moto takes half a second, most tests need none
 
-    return buckets.empty_bucket(s3_server)
+    with moto_aws.server() as moto:
+        yield moto
+
+
+@pytest.fixture
+def moto(moto_server: Moto, no_aws: None) -> Moto:
+    """A server that knows nothing yet."""
+    del no_aws  # it comes first: the clients need credentials
+    moto_server.reset()
+    return moto_server
+
+
+@pytest.fixture
+def bucket(moto: Moto) -> Bucket:
+    """An empty bucket."""
+    from doubles.buckets import empty_bucket  # noqa: PLC0415 - see above
+
+    return empty_bucket(moto)

@@ -251,8 +251,8 @@ class OfflineError(CollectError):
 def offline_plan(source: Source) -> SourcePlan:
     """What a first run would read, asking neither database nor cloud; raises OfflineError."""
 
-    def refuse(api: Api, call: Callable[[], T]) -> T:
-        del call
+    def refuse(api: Api, call: Callable[[], T], prepare: Callable[[], object] = lambda: None) -> T:
+        del call, prepare
         raise OfflineError(f"what it would read is known only to {api.name}, which is not asked")
 
     plan = source.collector.plan(Task(utc_now(), lag=source.lag), refuse)
@@ -266,8 +266,16 @@ def _plan(database: Database, source: Source, window: Window | None, *, is_new: 
         patience = Patience.until(threading.Event(), utc_now)
         asking = Asking(connection, source.collector, now + source.timeout, patience)
         asking.cap_usd = source.cap(stored)
-        plan = source.collector.plan(Task(now, window, stored, source.lag), asking)
+        task = Task(now, window, stored, source.lag)
+        plan = source.collector.plan(task, _uncounted if is_new else asking)
     return _source_plan(source, plan, pending(plan, stored), stored)
+
+
+def _uncounted(api: Api, call: Callable[[], T], prepare: Callable[[], object] = lambda: None) -> T:
+    """Asks what a plan may ask where there is no schema yet to count it in."""
+    del api
+    prepare()
+    return call()
 
 
 def _source_plan(source: Source, plan: Plan, todo: Plan, stored: Mapping[str, str]) -> SourcePlan:

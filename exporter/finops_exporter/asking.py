@@ -75,9 +75,12 @@ class Asking:
         self.requests = 0
         self.cost_usd = Decimal(0)
 
-    def __call__(self, api: Api, call: Callable[[], T]) -> T:
+    def __call__(
+        self, api: Api, call: Callable[[], T], prepare: Callable[[], object] = lambda: None
+    ) -> T:
         """Make one call; see collectors.Ask."""
         for attempt in range(1, ATTEMPTS + 1):
+            prepare()
             self._pay(api, retry=attempt > 1)
             try:
                 return call()

@@ -1,5 +1,6 @@
 """Every folder <collector>/<case>/ with an expected.json: input as recorded, items as JSON.
 
+recorded.json, where there is one, holds what a remote side answered: operation, request, response.
 expected.json holds the collector's `options` (paths are relative to the folder) and `tags`, a
 `window` of two ISO days (the second is not in it) or nothing, and all `items` but progress, by kind
 and in any order; fields with their default value and fingerprints are left out.
@@ -9,30 +10,29 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from doubles.asked import Asked
+from doubles.aws_server import AwsServer
 from finops_exporter.collectors import collector_class
 from finops_exporter.model import Progress, Task, Window, money_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator, Mapping
 
-    from finops_exporter.model import Api, Item
+    from finops_exporter.model import Item
 
-T = TypeVar("T")
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 HERE = Path(__file__).parent
 CASES = sorted(path.parent for path in HERE.glob("*/*/expected.json"))
-
-
-def no_api(api: Api, call: Callable[[], T]) -> T:
-    raise AssertionError(f"a fixture has no {api.name} to ask: {call}")
 
 
 def as_json(value: Any) -> Any:
@@ -63,20 +63,45 @@ def in_order(listed: list[dict[str, Any]]) -> list[str]:
     return sorted(json.dumps(each, sort_keys=True) for each in listed)
 
 
+@contextmanager
+def recorded(case: Path) -> Iterator[str | None]:
+    """A server that gives the recorded answers to the recorded requests, and no others."""
+    file = case / "recorded.json"
+    if not file.exists():
+        yield None
+        return
+    answers = json.loads(file.read_text(encoding="utf-8"))
+
+    def answer(operation: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+        for one in answers:
+            if one["operation"] == operation and one["request"] == asked:
+                found: dict[str, Any] = one["response"]
+                return found
+        raise AssertionError(f"{operation} was not recorded for {asked}")
+
+    operations = {one["operation"] for one in answers}
+    with AwsServer(**{name: partial(answer, name) for name in operations}) as server:
+        yield server.url
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
 def test_fixture(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(case)
     expected = json.loads((case / "expected.json").read_text(encoding="utf-8"))
     kind = collector_class(case.parent.name)
-    options = kind.Config.model_validate(expected["options"])
-    source = kind(case.name, options, expected.get("tags", {}))
-    days = [date.fromisoformat(day) for day in expected.get("window", [])]
-    task = Task(NOW, Window(*days) if days else None)
-    plan = source.plan(task, no_api)
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for item in [*plan.unreadable, *source.collect(task, plan, no_api)]:
-        if not isinstance(item, Progress):
-            found[type(item).__name__].append(described(item, case))
+    with recorded(case) as url:
+        remote = {"endpoint_url": url} if url else {}
+        options = kind.Config.model_validate(expected["options"] | remote)
+        source = kind(case.name, options, expected.get("tags", {}))
+        ask = Asked(source)
+        days = [date.fromisoformat(day) for day in expected.get("window", [])]
+        task = Task(NOW, Window(*days) if days else None, lag=kind.default_lag)
+        plan = source.plan(task, ask)
+        for item in [*plan.unreadable, *source.collect(task, plan, ask)]:
+            if not isinstance(item, Progress):
+                found[type(item).__name__].append(described(item, case))
+    assert bool(ask.calls) == bool(url)
     assert set(found) == set(expected["items"])
     for name, items in found.items():
         assert in_order(items) == in_order(expected["items"][name])

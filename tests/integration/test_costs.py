@@ -38,7 +38,7 @@ def drift(database: Database) -> list[tuple[Any, ...]]:
         """
         WITH facts AS (
             SELECT f.*, date_trunc('month', day)::date AS month, c.group_id, g.provider,
-                   g.account_id, p.source
+                   g.account_id, g.cut, p.source
             FROM cost_facts f JOIN cost_series c USING (series_id)
             JOIN cost_groups g USING (group_id) JOIN cost_parts p USING (part_id)
         )
@@ -56,6 +56,11 @@ def drift(database: Database) -> list[tuple[Any, ...]]:
         FULL JOIN (SELECT provider, account_id, day, source, count(*) AS n
                    FROM facts GROUP BY 1, 2, 3, 4) f USING (provider, account_id, day, source)
         WHERE a.facts IS DISTINCT FROM f.n
+        UNION ALL
+        SELECT 'cut', k.month::text, k.cut FROM cost_cuts k
+        FULL JOIN (SELECT provider, month, source, cut, count(*) AS n
+                   FROM facts GROUP BY 1, 2, 3, 4) f USING (provider, month, source, cut)
+        WHERE k.facts IS DISTINCT FROM f.n
         """,
     )
 

@@ -21,7 +21,7 @@ from shared import shared_data
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buckets import Bucket
+    from doubles.buckets import Bucket
     from finops_exporter.one_run import Report
     from finops_exporter.store.database import Database
 

@@ -38,9 +38,12 @@ ENTRY_POINT_GROUP = "finops_exporter.collectors"
 class Ask(Protocol):
     """The kernel's door to a remote API: counts, prices, caps, retries and times each call."""
 
-    def __call__(self, api: Api, call: Callable[[], T]) -> T:
+    def __call__(
+        self, api: Api, call: Callable[[], T], prepare: Callable[[], object] = lambda: None
+    ) -> T:
         """Make one call of `api` and return its answer.
 
+        `prepare` does what costs nothing and may fail, before the call is paid for.
         Raises what `call` raised once it is not transient or was tried often enough, and
         CollectError when it may not be made: the day's cap is reached, or the run is being ended.
         """

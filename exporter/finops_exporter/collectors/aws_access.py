@@ -67,6 +67,7 @@ class Clients:
     def __init__(self, access: Access, source: str) -> None:
         self._access = access
         self._source = source
+        self._session: boto3.Session | None = None
         self._clients: dict[str, Any] = {}
         self._was_renewed = False
 
@@ -93,9 +94,8 @@ class Clients:
             return answer
 
         with self._explained(api):
-            # Before the call is paid: without credentials it cannot be made.
-            self._client(service, ask)
-            return ask(api, once)
+            # Without credentials the call cannot be made, and need not be paid.
+            return ask(api, once, prepare=lambda: self._client(service, ask))
 
     def retry_after(self, error: Exception) -> timedelta | None:
         """See collectors.Collector.retry_after."""
@@ -114,19 +114,20 @@ class Clients:
         if self._was_renewed:
             return None
         self._was_renewed = True
+        self._session = None
         self._clients.clear()
         return timedelta()
 
     def _client(self, service: str, ask: Ask) -> Any:
         client = self._clients.get(service)
         if client is None:
-            session = self._session(ask)
-            client = self._clients[service] = session.client(
+            self._session = self._session or self._logged_in(ask)
+            client = self._clients[service] = self._session.client(
                 service, config=_CONFIG, endpoint_url=self._access.endpoint_url
             )
         return client
 
-    def _session(self, ask: Ask) -> boto3.Session:
+    def _logged_in(self, ask: Ask) -> boto3.Session:
         access = self._access
         session = boto3.Session(profile_name=access.profile, region_name=access.region)
         if session.get_credentials() is None:

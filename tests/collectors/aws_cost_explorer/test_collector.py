@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from collectors.aws_cost_explorer.support import (
+from doubles.asked import Asked
+from doubles.aws_bill import Bill
+from doubles.aws_server import DEAD_LINE, HALF_A_PAGE, Fault, refusal
+from doubles.aws_support import (
     NOW,
-    Asked,
     bill,
     collector,
     controls,
@@ -22,8 +24,6 @@ from collectors.aws_cost_explorer.support import (
     stored_after,
     sums,
 )
-from doubles.aws_bill import Bill
-from doubles.aws_server import DEAD_LINE, HALF_A_PAGE, Fault, refusal
 from finops_exporter.collectors.aws_cost_explorer.cuts import CATEGORIES, REGIONS, SERVICES
 from finops_exporter.errors import CollectError
 from finops_exporter.model import (
@@ -317,7 +317,7 @@ def test_what_passes_is_waited_out_and_nothing_counts_twice(fault: Fault, place:
         plan, ask = plan_of(source), Asked(source)
         aws.faults.extend([*[None] * place, fault])
         items = list(source.collect(Task(NOW), plan, ask))
-        assert ask.counts["ce:GetCostAndUsage"] == aws.count()
+        assert ask.calls["ce:GetCostAndUsage"] == aws.count()
     assert len(ask.waits) == 1
     for cut in CUTS:
         assert sums(rows_of(items, cut)) == of.total(NOW, date(2026, 11, 1), UNTIL)
@@ -423,7 +423,7 @@ def test_without_credentials_nothing_is_asked_or_paid(monkeypatch: pytest.Monkey
         plan = source.plan(Task(NOW), ask)
         with pytest.raises(CollectError, match="no AWS credentials are found; set profile"):
             list(source.collect(Task(NOW), plan, ask))
-    assert (aws.asked, dict(ask.counts)) == ([], {})
+    assert (aws.asked, dict(ask.calls)) == ([], {})
 
 
 def test_a_tag_that_appears_later_is_read_for_all_of_history() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,16 +116,22 @@ def test_a_window_means_the_months_it_touches_and_none_of_the_future() -> None:
     assert touched(Window(date(2027, 1, 1), date(2027, 2, 1)), NOW) == []
 
 
-@given(st.sets(MONTHS, max_size=30))
-def test_chunks_are_all_months_newest_first_without_gaps(months: set[date]) -> None:
-    found = list(chunks(months))
+@given(st.sets(MONTHS.filter(lambda month: month <= NOW.date()), max_size=30), st.data())
+def test_chunks_are_all_months_and_the_same_whatever_else_is_due(
+    months: set[date], data: st.DataObject
+) -> None:
+    found = chunks(months, NOW)
     assert [month for chunk in found for month in chunk] == sorted(months, reverse=True)
-    for chunk in found:
-        for newer, older in pairwise(chunk):
-            assert end_of(older) == newer
-    assert [len(chunk) <= (3 if place else 2) for place, chunk in enumerate(found)] == [True] * len(
-        found
-    )
+    some = {month for month in months if data.draw(st.booleans())}
+    kept = [[month for month in chunk if month in some] for chunk in found]
+    assert chunks(some, NOW) == [chunk for chunk in kept if chunk]
+
+
+def test_what_still_changes_comes_first_and_history_a_quarter_at_a_time() -> None:
+    found = chunks(history(NOW, 13), NOW)
+    assert [len(chunk) for chunk in found] == [2, 3, 3, 3, 3]
+    assert found[0] == [date(2026, 11, 1), date(2026, 10, 1)]
+    assert found[1] == [date(2026, 9, 1), date(2026, 8, 1), date(2026, 7, 1)]
 
 
 @given(st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1)))  # noqa: DTZ001 -- made aware

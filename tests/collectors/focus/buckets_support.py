@@ -1,43 +1,23 @@
-"""What the tests of objects share: an Ask that repeats and counts, and runs on a bucket."""
+"""What the tests of objects share: runs on a bucket."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from collectors.focus.support import TASK, collector, csv_text, rows_in
+from doubles.asked import Asked
 from finops_exporter.model import Rejected, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from decimal import Decimal
     from pathlib import Path
 
-    from buckets import Bucket
+    from doubles.buckets import Bucket
     from finops_exporter.collectors.focus.collector import FocusCollector
-    from finops_exporter.model import Api, Item, Plan
-
-T = TypeVar("T")
+    from finops_exporter.model import Item, Plan
 
 CHANGED = "changed while it was read; it is read again next time"
 """What is said of an object that is not the one that was listed."""
-
-
-class Asked:
-    """An Ask that repeats what a collector calls transient, and counts the calls."""
-
-    def __init__(self, source: Any) -> None:
-        self._source = source
-        self.calls: Counter[str] = Counter()
-
-    def __call__(self, api: Api, call: Callable[[], T]) -> T:
-        self.calls[api.name] += 1
-        try:
-            return call()
-        except Exception as error:
-            if self._source.retry_after(error) is None or self.calls.total() > 5:
-                raise
-        return self(api, call)
 
 
 def source_of(bucket: Bucket, *paths: Path | str, **options: Any) -> FocusCollector:

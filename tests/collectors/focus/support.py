@@ -55,8 +55,8 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 TASK = Task(NOW)
 
 
-def ask(api: Api, call: Callable[[], T]) -> T:
-    raise AssertionError(f"files ask no {api.name}: {call}")
+def ask(api: Api, call: Callable[[], T], prepare: Callable[[], object] = lambda: None) -> T:
+    raise AssertionError(f"files ask no {api.name}: {call} {prepare}")
 
 
 def csv_text(*changes: Mapping[str, str], without: Sequence[str] = ()) -> str:

@@ -14,7 +14,7 @@ from finops_exporter.collectors.focus import s3
 from finops_exporter.model import Complete, ControlTotal
 
 if TYPE_CHECKING:
-    from buckets import Bucket
+    from doubles.buckets import Bucket
 
 
 def manifest(*urls: str) -> str:

@@ -15,7 +15,6 @@ import pytest
 
 from collectors.focus.buckets_support import (
     CHANGED,
-    Asked,
     bill,
     billed,
     keys,
@@ -24,6 +23,7 @@ from collectors.focus.buckets_support import (
     source_of,
 )
 from collectors.focus.support import NOW, ROW, TAGS, TASK, collector, csv_text, rows_in
+from doubles.asked import Asked
 from finops_exporter.collectors.focus import s3
 from finops_exporter.collectors.focus.options import FocusOptions
 from finops_exporter.errors import CollectError
@@ -32,7 +32,7 @@ from finops_exporter.model import Complete, Progress, Rejected, Task, Window
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buckets import Bucket
+    from doubles.buckets import Bucket
     from finops_exporter.model import Plan
 
 
@@ -125,14 +125,14 @@ def test_a_bucket_that_may_not_be_read(bucket: Bucket, monkeypatch: pytest.Monke
     made = iam.create_access_key(UserName="nobody")["AccessKey"]
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", made["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", made["SecretAccessKey"])
-    bucket.control("reset-auth", b"0")
+    bucket.moto.control("reset-auth", b"0")
     try:
         refused = source_of(bucket, "s3://bills/x/*.csv")
         listed = refused.plan(TASK, Asked(refused))
         refused._objects = source._objects  # noqa: SLF001 - may list, but not read
         items = list(refused.collect(TASK, plan, Asked(refused)))
     finally:
-        bucket.control("reset-auth", b"inf")
+        bucket.moto.control("reset-auth", b"inf")
     (said,) = listed.unreadable
     assert (listed.parts, listed.whole) == ((), False)
     assert (said.part, said.reason) == ("s3://bills/x/*.csv", "refused")

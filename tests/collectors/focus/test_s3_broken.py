@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collectors.focus.buckets_support import CHANGED, Asked
+from collectors.focus.buckets_support import CHANGED
 from collectors.focus.scripted_server import Answer, answering
 from collectors.focus.support import NOW, csv_text
+from doubles.asked import Asked
 from finops_exporter.collectors.focus import s3
 from finops_exporter.collectors.focus.objects import ObjectError, StoredObject
 from finops_exporter.collectors.focus.options import FocusOptions
@@ -36,7 +37,6 @@ def fetched(url: str, into: Path, size: int = len(CONTENT)) -> tuple[list[int], 
     return list(store.fetch(one, into, asked, threading.Event())), asked.calls
 
 
-@pytest.mark.usefixtures("no_aws")
 def test_a_connection_that_breaks_off_is_taken_up_again(tmp_path: Path) -> None:
     broken = Answer(b"x" * 40, declared=len(CONTENT))
     with answering(broken, broken, Answer(CONTENT)) as (url, asked):
@@ -46,7 +46,6 @@ def test_a_connection_that_breaks_off_is_taken_up_again(tmp_path: Path) -> None:
     assert [headers["If-Match"] for headers in asked] == [ETAG] * 3
 
 
-@pytest.mark.usefixtures("no_aws")
 def test_a_connection_that_always_breaks_off(tmp_path: Path) -> None:
     broken = Answer(b"x" * 40, declared=len(CONTENT))
     with (
@@ -56,7 +55,6 @@ def test_a_connection_that_always_breaks_off(tmp_path: Path) -> None:
         fetched(url, tmp_path / "a")
 
 
-@pytest.mark.usefixtures("no_aws")
 @pytest.mark.parametrize("size", [len(CONTENT) - 1, len(CONTENT) + 1])
 def test_another_size_than_listed(tmp_path: Path, size: int) -> None:
     with answering(Answer(CONTENT)) as (url, _), pytest.raises(ObjectError) as caught:
@@ -64,7 +62,6 @@ def test_another_size_than_listed(tmp_path: Path, size: int) -> None:
     assert (caught.value.reason, str(caught.value)) == ("changed_while_read", CHANGED)
 
 
-@pytest.mark.usefixtures("no_aws")
 def test_a_range_of_another_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "RANGE", 10)
     other = Answer(b"x" * 10, 206, {"Content-Range": "bytes 0-9/99"})
@@ -81,7 +78,6 @@ def page(token: str | None) -> Answer:
     )
 
 
-@pytest.mark.usefixtures("no_aws")
 @pytest.mark.parametrize("tokens", [("a", "b", "a"), ("a", "a"), (None,)])
 def test_a_listing_without_end(tokens: tuple[str | None, ...]) -> None:
     with answering(*map(page, tokens)) as (url, asked), pytest.raises(ObjectError) as caught:

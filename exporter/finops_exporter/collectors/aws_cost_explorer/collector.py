@@ -165,7 +165,7 @@ class CostExplorerCollector:
         for planned in parts:
             if part := Part.of(planned.key):
                 found[part.cut].add(part.month)
-        together = months.chunks(month for cut in found.values() for month in cut)
+        together = months.chunks(set().union(*found.values()), task.now)
         return [
             Due(
                 chunk,

@@ -6,6 +6,7 @@ month was closed by then, and how many requests it took.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from finops_exporter.analysis.billing_time import month_of, previous_month
 from finops_exporter.model import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 FRESH = timedelta(minutes=30)
 """Cost Explorer's own data changes a few times a day: asking sooner is paid and says nothing new.
@@ -125,17 +126,16 @@ def touched(window: Window, now: datetime) -> list[date]:
     return found
 
 
-def chunks(months: Iterable[date]) -> Iterator[list[date]]:
-    """The months that are asked for together: newest first, without gaps, few at a time."""
-    chunk: list[date] = []
-    most = _AT_ONCE_FIRST
+def chunks(months: Iterable[date], now: datetime) -> list[list[date]]:
+    """The months that are asked for together, newest first: whatever is due, always the same ones.
+
+    First come those that still change, then the history.
+    """
+    found: dict[int, list[date]] = defaultdict(list)
     for month in sorted(set(months), reverse=True):
-        if chunk and (len(chunk) == most or month != previous_month(chunk[-1])):
-            yield chunk
-            chunk, most = [], _AT_ONCE
-        chunk.append(month)
-    if chunk:
-        yield chunk
+        ago = (now.year - month.year) * 12 + now.month - month.month
+        found[0 if ago < _AT_ONCE_FIRST else 1 + (ago - _AT_ONCE_FIRST) // _AT_ONCE].append(month)
+    return list(found.values())
 
 
 def span(months: Sequence[date], now: datetime) -> Window:

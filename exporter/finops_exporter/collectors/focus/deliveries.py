@@ -174,8 +174,10 @@ def _content(store: ObjectStore, manifest: StoredObject, ask: Ask) -> bytes:
 
 
 def _counted(ask: Ask, requests: Counter[Api]) -> Ask:
-    def counting(api: Api, call: Callable[[], T]) -> T:
+    def counting(
+        api: Api, call: Callable[[], T], prepare: Callable[[], object] = lambda: None
+    ) -> T:
         requests[api] += 1
-        return ask(api, call)
+        return ask(api, call, prepare)
 
     return counting

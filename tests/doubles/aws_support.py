@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from doubles.asked import Asked
 from doubles.aws_bill import Bill, Line
 from doubles.aws_server import AwsServer
 from finops_exporter.collectors.aws_cost_explorer.collector import CostExplorerCollector
@@ -17,9 +17,7 @@ from finops_exporter.one_run import pending
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from finops_exporter.model import Api, Item, Plan
-
-T = TypeVar("T")
+    from finops_exporter.model import Item, Plan
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 TAGS = {"team": ["team"]}
@@ -81,27 +79,6 @@ def server(of: Bill, now: Callable[[], datetime] = lambda: NOW) -> AwsServer:
 def collector(aws: AwsServer, tags: Any = None, **options: Any) -> CostExplorerCollector:
     given = CostExplorerOptions(endpoint_url=aws.url, **options)
     return CostExplorerCollector("aws", given, TAGS if tags is None else tags)
-
-
-class Asked:
-    """An `ask` that repeats as the kernel does, without waiting, and counts."""
-
-    def __init__(self, of: CostExplorerCollector) -> None:
-        self._of = of
-        self.counts: dict[str, int] = defaultdict(int)
-        self.waits: list[timedelta] = []
-
-    def __call__(self, api: Api, call: Callable[[], T]) -> T:
-        for _ in range(5):
-            self.counts[api.name] += 1
-            try:
-                return call()
-            except Exception as error:
-                wait = self._of.retry_after(error)
-                if wait is None:
-                    raise
-                self.waits.append(wait)
-        raise AssertionError("tried too often")
 
 
 def plan_of(of: CostExplorerCollector, task: Task | None = None) -> Plan:
