@@ -207,9 +207,10 @@ def costs(
     show_default=True,
 )
 def sources(config: Config, form: str) -> None:
-    """Print how each source stands: its last run, newest complete day, costs of asking, next run.
+    """Print how each source stands: last run, newest complete day and the time since its end.
 
-    Reads the database; asks no cloud. Times are UTC.
+    "cost today" is what asking its APIs has cost today. Reads the database; asks no cloud. Times
+    are UTC.
 
     \b
     Examples:

@@ -37,16 +37,13 @@ UNBOUNDED = 100_000
 def plan(one: SourcePlan) -> None:
     """What a run of a source would do."""
     todo = one.plan
-    total = size(sum(part.size_bytes for part in todo.parts))
     click.echo(
-        f"{one.source}: would read {len(todo.parts)} parts ({total}), {one.unchanged} unchanged; "
-        f"withdraw {len(one.withdrawn)}; {_paid(todo)} paid requests, ${money_text(todo.cost_usd)}"
+        f"{one.source}: would read {_parts(todo)}, {one.unchanged} unchanged; withdraw "
+        f"{len(one.withdrawn)}; {_paid(todo)} paid requests, ${money_text(todo.cost_usd)}"
     )
     _daily(one)
     for part in todo.parts:
-        click.echo(
-            f"  read {part.key}" + (f" ({size(part.size_bytes)})" if part.size_bytes else "")
-        )
+        click.echo(f"  read {part.key}{_in_brackets(part.size_bytes)}")
     for key in one.withdrawn:
         click.echo(f"  withdraw {key}: the source has it no longer")
     for rejected in todo.unreadable:
@@ -56,12 +53,22 @@ def plan(one: SourcePlan) -> None:
 def offline(one: SourcePlan) -> None:
     """What a first run would read, as far as it is known without asking anybody."""
     paid = _paid(one.plan)
-    total = size(sum(part.size_bytes for part in one.plan.parts))
     asks = f"; at least {paid} paid requests, ${money_text(one.plan.cost_usd)}" if paid else ""
-    click.echo(f"{one.source}: {len(one.plan.parts)} parts, {total}{asks}")
+    click.echo(f"{one.source}: {_parts(one.plan)}{asks}")
     _daily(one)
     for rejected in one.plan.unreadable:
         click.echo(f"{one.source}: {rejected}")
+
+
+def _parts(todo: Plan) -> str:
+    """How many parts, and how large: what an API gives has no size."""
+    count = len(todo.parts)
+    total = _in_brackets(sum(part.size_bytes for part in todo.parts))
+    return f"{count} {'part' if count == 1 else 'parts'}{total}"
+
+
+def _in_brackets(size_bytes: int) -> str:
+    return f" ({size(size_bytes)})" if size_bytes else ""
 
 
 def _paid(todo: Plan) -> int:
@@ -119,7 +126,7 @@ def sources(lines: Sequence[SourceLine]) -> None:
         "last run",
         "newest day",
         "age",
-        "asked today",
+        "cost today",
         "next run",
         "last error",
     ):

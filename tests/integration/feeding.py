@@ -13,7 +13,7 @@ from finops_exporter.store.costs import Changes, Declared, staging
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from finops_exporter.model import Account, ControlTotal, Rejected, Window
+    from finops_exporter.model import Account, ControlTotal, Notice, Rejected, Window
     from finops_exporter.store.database import Database
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -49,6 +49,7 @@ def swap(
     controls: Sequence[ControlTotal] = (),
     accounts: Sequence[Account] = (),
     rejected: Sequence[Rejected] = (),
+    notices: Sequence[Notice] = (),
     now: datetime = NOW,
     lag: timedelta = timedelta(0),
 ) -> Changes:
@@ -62,6 +63,7 @@ def swap(
         controls=list(controls),
         accounts=list(accounts),
         rejected=list(rejected),
+        notices=list(notices),
     )
     with database.connection() as connection:
         run_id = runs.start(connection, source, window, now)

@@ -106,7 +106,7 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(config: Path, database_ur
     assert (result.exit_code, result.stderr) == (0, "")
     size = (folder / "changes.csv").stat().st_size
     assert result.stdout.splitlines() == [
-        f"bill: would read 1 parts ({size} B), 1 unchanged; withdraw 1; 0 paid requests, $0",
+        f"bill: would read 1 part ({size} B), 1 unchanged; withdraw 1; 0 paid requests, $0",
         f"  read {folder}/changes.csv ({size} B)",
         f"  withdraw {folder}/goes.csv: the source has it no longer",
     ]
@@ -119,7 +119,7 @@ def test_a_dry_run_leaves_a_new_database_empty(empty_url: str, tmp_path: Path) -
     config = configure(tmp_path, as_url(empty_url), {"name": "bill", "paths": [str(bill)]})
     result = invoke("collect", "--dry-run", "--config", config)
     assert result.exit_code == 0, result.output
-    assert "would read 1 parts" in result.stdout
+    assert "would read 1 part" in result.stdout
     assert contents(empty_url) == {}
 
 

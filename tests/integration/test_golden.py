@@ -14,7 +14,8 @@ import pytest
 
 from finops_exporter.exposition.exposition import Exposition
 from finops_exporter.exposition.families import Settings
-from finops_exporter.model import Account, ControlTotal, CostRow, Rejected
+from finops_exporter.model import Account, Api, ControlTotal, CostRow, Notice, Rejected
+from finops_exporter.store import spending
 from integration.feeding import NOW, cost, swap
 from shared import ROOT, tool
 
@@ -85,7 +86,16 @@ def body(database: Database) -> str:
             controls=CONTROLS,
             accounts=[account],
             rejected=[BAD],
+            notices=[Notice("unknown_record_type", "'New' is not known", 4)],
         )
+    with database.connection() as connection:
+        paid = Api("aws", "ce:GetCostAndUsage", Decimal("0.01"))
+        for retry in (False, True, False):
+            spending.pay(connection, "bill", NOW.date(), paid, cap_usd=Decimal("1.5"), retry=retry)
+        free = Api("aws", "organizations:ListAccounts")
+        spending.pay(connection, "bill", NOW.date(), free, cap_usd=Decimal("1.5"), retry=False)
+    old = [cost("2026-08-01", "3", account_id="archive", service="Amazon S3")]
+    swap(database, old, source="archive", covered_until={"aws": datetime(2026, 8, 2, tzinfo=UTC)})
     settings = Settings(
         basis="billed",
         hold=timedelta(days=5),

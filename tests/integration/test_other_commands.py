@@ -30,7 +30,7 @@ def test_a_good_configuration_is_ok_without_any_database(tmp_path: Path) -> None
     source = {"name": "bill", "paths": [str(tmp_path / "*.csv")]}
     result = invoke("check-config", "--config", configure(tmp_path, url, source))
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == f"bill: 2 parts, {2 * size} B\nok: 1 sources\n"
+    assert result.stdout == f"bill: 2 parts ({2 * size} B)\nok: 1 sources\n"
 
 
 def test_what_is_hardly_meant_is_warned_of(tmp_path: Path) -> None:

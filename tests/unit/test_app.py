@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,59 @@ def test_sources_carry_what_the_configuration_says(tmp_path: Path) -> None:
     )
     assert (two.name, two.lag) == ("two", timedelta(days=1))
     assert isinstance(two.collector, FocusCollector)
+
+
+def test_mistakes_of_an_aws_source_are_told_with_their_remedy(tmp_path: Path) -> None:
+    text = """
+tags: {team: [team], stage: [a, b, c]}
+collectors:
+  - {type: aws_cost_explorer, name: a, tags: {team: [team]}, daily_cap_usd: 0.01}
+  - {type: aws_cost_explorer, name: b}
+  - {type: aws_cost_explorer, name: c, tags: {squad: [squad]}}
+  - {type: aws_cost_explorer, name: d, tags: {}, history_months: 14}
+  - {type: aws_cost_explorer, name: e, tags: {}, assume_role: {role_arn: billing}}
+  - {type: aws_cost_explorer, name: f, tags: {}, billed_metric: Unblended}
+  - {type: aws_cost_explorer, name: g, tags: {}, acounts: ["012345678901"]}
+"""
+    with pytest.raises(ConfigError) as caught:
+        app.sources(config(tmp_path, text))
+    said = str(caught.value).replace(f"{tmp_path}/config.yaml", "")
+    assert said.splitlines() == [
+        (
+            ":4: collectors[0].daily_cap_usd: a: daily_cap_usd is $0.01, but running every 6h is "
+            "planned to cost $0.24 a day; raise daily_cap_usd or interval"
+        ),
+        (
+            ":5: collectors[1].tags: the tag stage has 3 keys, and Cost Explorer can look at 2 at "
+            "once; name those to ask for in this source, as in tags: {stage: [a]}"
+        ),
+        ":6: collectors[2].tags: tags.squad is none of the configured tags (stage, team)",
+        ":7: collectors[3].history_months: must be at most 13, not 14",
+        (
+            ":8: collectors[4].assume_role.role_arn: must be the ARN of a role, such as "
+            "arn:aws:iam::123456789012:role/billing, not 'billing'"
+        ),
+        (
+            ":9: collectors[5].billed_metric: must be 'UnblendedCost', 'NetUnblendedCost' or "
+            "'BlendedCost', not 'Unblended'"
+        ),
+        (
+            ':10: collectors[6].acounts: unknown key; did you mean "accounts"? (allowed: '
+            "account_names, accounts, assume_role, billed_metric, closed_after_days, "
+            "daily_cap_usd, effective_metric, endpoint_url, history_months, interval, lag, name, "
+            "profile, region, tags, tags_interval, timeout, type, usage_by_service)"
+        ),
+    ]
+
+
+def test_a_source_without_its_library_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if "aws" in name or name.startswith("boto")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(ConfigError, match=r"needs boto3; install it with: pip install 'finops-ex"):
+        app.sources(config(tmp_path, "collectors: [{type: aws_cost_explorer}]"))
 
 
 def test_every_mistake_in_sources_is_named_at_once(tmp_path: Path) -> None:
