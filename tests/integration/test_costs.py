@@ -365,7 +365,7 @@ def test_any_history_of_replacements_equals_the_last_word_on_each_part_and_day(
     with database.connection() as connection:
         connection.execute(
             "TRUNCATE cost_facts, cost_parts, cost_series, cost_groups, cost_months, cost_days,"
-            " cost_account_days, cost_coverage, cost_controls, cost_restatements CASCADE"
+            " cost_account_days, cost_cuts, cost_coverage, cost_controls, cost_restatements CASCADE"
         )
     truth: dict[tuple[str, date], list[CostRow]] = defaultdict(list)
     for rows, window, parts in history:
