@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -11,12 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from doubles.aws_bill import Bill
+from doubles.asked import Asked
+from doubles.aws_bill import Bill, days_between
 from doubles.aws_support import NOW, TAGS, bill, collector, line, read, server
 from exporter_families import samples
 from finops_exporter.asking import Patience
+from finops_exporter.collectors.aws_access import Clients
+from finops_exporter.collectors.aws_cost_explorer.answers import Metrics, groups
 from finops_exporter.collectors.aws_cost_explorer.collector import CostExplorerCollector
 from finops_exporter.collectors.aws_cost_explorer.options import CostExplorerOptions
+from finops_exporter.collectors.aws_cost_explorer.pages import Pages
+from finops_exporter.collectors.aws_cost_explorer.queries import body, tag
+from finops_exporter.collectors.aws_options import Access
 from finops_exporter.exposition.families import Settings
 from finops_exporter.exposition.snapshot import build
 from finops_exporter.kernel import Kernel, Source
@@ -24,6 +31,7 @@ from finops_exporter.model import Window
 from finops_exporter.store.cuts import NoCutError
 from finops_exporter.store.reads import costs_by
 from integration.test_costs import drift, fetch
+from shared import shared_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -174,6 +182,27 @@ def test_a_history_of_many_pages_and_accounts_restarted_in_the_middle(
         samples(shown, "finops_cloud_api_requests_total")[("aws", "ce:GetCostAndUsage")]
         == (asked(database)[0])
     )
+
+
+def test_a_real_answer_replays_exactly_through_the_sdk(moto: Moto) -> None:
+    path = shared_data("aws/ce_hms_GetCostAndUsage_by_tag.json")
+    real = json.loads(path.read_text(encoding="utf-8"))["byUser"]
+    first, second = real["ResultsByTime"][:11], real["ResultsByTime"][11:]
+    moto.answers(
+        [
+            {**real, "ResultsByTime": first, "NextPageToken": "more"},
+            {**real, "ResultsByTime": second},
+        ]
+    )
+    asking = source(moto.url).collector
+    pages = Pages("aws", Clients(Access(endpoint_url=moto.url), "aws"), Asked(asking))
+    days = Window(date(2023, 12, 12), date(2024, 1, 11))
+    answer = pages.of(body(days, ["BlendedCost"], [tag("CreatedBy")]))
+    assert pages.count == 2
+    found = list(groups(answer, Metrics("BlendedCost", "BlendedCost")))
+    # MANIFEST.md: BlendedCost 5.9922584254
+    assert sum(one.billed for one in found) == Decimal("5.9922584254")
+    assert len({one.day for one in found} & set(days_between(days.since, days.until))) == 9
 
 
 def test_queries_pick_the_cut_that_knows_and_say_when_none_does(database: Database) -> None:
@@ -354,12 +383,25 @@ def test_two_replicas_pay_for_one_refresh(database: Database) -> None:
     assert totals(database) == {of.total(NOW, date(2026, 11, 1), ALL.until)}
 
 
-def test_a_role_is_taken_on_and_every_call_signed_with_it(database: Database, moto: Moto) -> None:
-    of = bill(1)
+def test_a_role_is_taken_on_anew_by_each_run(database: Database, moto: Moto) -> None:
     role = {"role_arn": "arn:aws:iam::123456789012:role/billing", "external_id": "secret-word"}
-    report = kernel(database).run(source(moto.url, history_months=0, assume_role=role))
-    # Moto has no costs, and says so by an answer without any day.
-    assert "gave no total of 21 of the days" in str(report.error)
-    apis = fetch(database, "SELECT api, requests FROM api_requests ORDER BY api")
-    assert ("sts:AssumeRole", 1) in apis
-    assert of.lines
+    assuming = source(moto.url, history_months=0, assume_role=role)
+    for expected in (1, 2):
+        report = kernel(database).run(assuming)
+        # Moto has no costs, and says so by an answer without any day.
+        assert "gave no total of 21 of the days" in str(report.error)
+        apis = dict(fetch(database, "SELECT api, requests FROM api_requests"))
+        assert apis["sts:AssumeRole"] == expected
+        assert "secret-word" not in str(report)
+
+
+def test_months_of_history_that_are_read_later_restate_nothing(database: Database) -> None:
+    of = bill(2)
+    with server(of) as aws:
+        early = Window(date(2026, 7, 1), date(2026, 8, 1))
+        of.lines.append(line("2026-07-05", "9", account="000000000001"))
+        reading = source(aws.url, history_months=4)
+        assert kernel(database).run(reading, early).outcome == "succeeded"
+        assert kernel(database).run(reading).outcome == "succeeded"
+    assert totals(database) == {of.total(NOW, ALL.since, ALL.until)}
+    assert fetch(database, "SELECT * FROM cost_restatements") == []

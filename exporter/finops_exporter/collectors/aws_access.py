@@ -97,6 +97,12 @@ class Clients:
             # Without credentials the call cannot be made, and need not be paid.
             return ask(api, once, prepare=lambda: self._client(service, ask))
 
+    def begin(self) -> None:
+        """Call it when a run begins: credentials of the run before may have expired since."""
+        self._session = None
+        self._clients.clear()
+        self._was_renewed = False
+
     def retry_after(self, error: Exception) -> timedelta | None:
         """See collectors.Collector.retry_after."""
         if isinstance(error, ClientError):
@@ -113,9 +119,8 @@ class Clients:
         """Take new credentials at the next call; what is expired again at once stays so."""
         if self._was_renewed:
             return None
+        self.begin()
         self._was_renewed = True
-        self._session = None
-        self._clients.clear()
         return timedelta()
 
     def _client(self, service: str, ask: Ask) -> Any:

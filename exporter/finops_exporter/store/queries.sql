@@ -251,9 +251,10 @@ JOIN cost_series c USING (series_id)
 JOIN cost_groups g USING (group_id);
 
 -- name: record_restatements
--- Only days that were complete by then, of accounts that this source had stored up to that day: the
--- first sight of an account, or of a day still running, restates nothing. Of several cuts of the
--- same money only the one that knows most counts.
+-- Only days that were complete by then, of accounts that this source had stored up to that day, in
+-- months that it had stored something of: the first sight of an account, of a month of history, or of
+-- a day still running, restates nothing. Of several cuts of the same money only the one that knows
+-- most counts.
 INSERT INTO cost_restatements (run_id, provider, account_id, day, currency,
                                billed_change, billed_moved, effective_change, effective_moved)
 WITH complete AS (
@@ -281,6 +282,9 @@ WHERE m.day < (c.until AT TIME ZONE 'UTC')::date
   AND EXISTS (SELECT FROM cost_account_days a
               WHERE a.provider = m.provider AND a.account_id = m.account_id AND a.day <= m.day
                 AND a.source = %(source)s)
+  AND EXISTS (SELECT FROM cost_cuts k
+              WHERE k.provider = m.provider AND k.month = date_trunc('month', m.day)::date
+                AND k.source = %(source)s)
 GROUP BY 2, 3, 4, 5;
 
 -- name: apply_removed

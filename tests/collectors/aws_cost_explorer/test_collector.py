@@ -40,6 +40,7 @@ from finops_exporter.model import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 TEAM = "account,tag:team"
 CUTS = (CATEGORIES, REGIONS, SERVICES, TEAM)
@@ -424,6 +425,19 @@ def test_without_credentials_nothing_is_asked_or_paid(monkeypatch: pytest.Monkey
         with pytest.raises(CollectError, match="no AWS credentials are found; set profile"):
             list(source.collect(Task(NOW), plan, ask))
     assert (aws.asked, dict(ask.calls)) == ([], {})
+
+
+def test_a_profile_of_the_command_line_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "config"
+    file.write_text("[profile billing]\naws_access_key_id=AKIAPROFILE\naws_secret_access_key=x\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    with server(bill(1)) as aws:
+        read(collector(aws, history_months=0, profile="billing"))
+        assert set(aws.keys) == {"AKIAPROFILE"}
+        with pytest.raises(CollectError, match=r"profile \(nobody\) could not be found"):
+            read(collector(aws, history_months=0, profile="nobody"))
 
 
 def test_a_tag_that_appears_later_is_read_for_all_of_history() -> None:

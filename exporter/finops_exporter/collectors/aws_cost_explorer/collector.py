@@ -67,6 +67,7 @@ class CostExplorerCollector:
 
         Before the first run it asks Organizations, which is free, how many accounts there are.
         """
+        self._clients.begin()
         parts = self._parts(task)
         pending = [
             part for part in parts if task.window or task.stored.get(part.key) != part.fingerprint
