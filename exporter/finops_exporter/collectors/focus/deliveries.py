@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -22,8 +23,9 @@ from finops_exporter.collectors.focus.listing import (
     unsupported,
 )
 from finops_exporter.collectors.focus.manifests import named_in, prefixes
-from finops_exporter.collectors.focus.objects import ObjectError, store_of
+from finops_exporter.collectors.focus.objects import ObjectError
 from finops_exporter.collectors.focus.patterns import MANIFEST, chosen
+from finops_exporter.collectors.focus.schemes import SCHEMES
 from finops_exporter.model import Rejected
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class Remote:
     def __init__(self, options: FocusOptions, source: str) -> None:
         self._patterns = options.remote()
         self._stores: dict[str, ObjectStore] = {
-            scheme: store_of(scheme, options, source)
+            scheme: _store(scheme, options, source)
             for scheme in sorted({pattern.scheme for pattern in self._patterns})
         }
 
@@ -181,3 +183,10 @@ def _counted(ask: Ask, requests: Counter[Api]) -> Ask:
         return ask(api, call, prepare)
 
     return counting
+
+
+def _store(scheme: str, options: FocusOptions, source: str) -> ObjectStore:
+    """The store behind addresses that begin with `scheme`."""
+    known = SCHEMES[scheme]
+    made: ObjectStore = getattr(import_module(known.module), known.name)(options, source)
+    return made

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime, timedelta
     from pathlib import Path
     from threading import Event
 
     from finops_exporter.collectors import Ask
-    from finops_exporter.collectors.focus.options import FocusOptions
     from finops_exporter.model import Api
 
 
@@ -58,9 +55,6 @@ class ObjectStore(Protocol):
     listing_api: Api
     fetching_api: Api
 
-    def __init__(self, options: FocusOptions, source: str) -> None:
-        """Keep what the configuration says; asks nobody."""
-
     def objects(self, bucket: str, prefix: str, ask: Ask) -> Iterator[StoredObject]:
         """All objects whose key begins with `prefix`, in any order; raises ObjectError."""
         ...
@@ -79,35 +73,3 @@ class ObjectStore(Protocol):
     def retry_after(self, error: Exception) -> timedelta | None:
         """See collectors.Collector.retry_after."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Scheme:
-    """Where a kind of store is implemented, and what must be installed for it."""
-
-    module: str
-    name: str
-    library: str
-    extra: str
-
-
-SCHEMES: Mapping[str, Scheme] = {
-    "s3": Scheme("finops_exporter.collectors.focus.s3", "S3Store", "boto3", "aws"),
-}
-"""What addresses may begin with; imported only when a configuration names it."""
-
-
-def require(scheme: str) -> None:
-    """Raise ValueError, with the remedy, when the library for `scheme` is not installed."""
-    known = SCHEMES[scheme]
-    if importlib.util.find_spec(known.library) is None:
-        raise ValueError(
-            f"{scheme}:// needs {known.library}: pip install 'finops-exporter[{known.extra}]'"
-        )
-
-
-def store_of(scheme: str, options: FocusOptions, source: str) -> ObjectStore:
-    """The store behind addresses that begin with `scheme`."""
-    known = SCHEMES[scheme]
-    made: ObjectStore = getattr(import_module(known.module), known.name)(options, source)
-    return made

@@ -9,8 +9,9 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from finops_exporter.collectors import Options
 from finops_exporter.collectors.aws_options import Access  # noqa: TC001 - pydantic needs it
-from finops_exporter.collectors.focus import objects, patterns
+from finops_exporter.collectors.focus import patterns
 from finops_exporter.collectors.focus.columns import canonical
+from finops_exporter.collectors.focus.schemes import SCHEMES, require
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -31,8 +32,8 @@ def _memory_size(text: str) -> str:
 
 
 def _path(text: str) -> str:
-    if pattern := patterns.parsed(text, objects.SCHEMES):
-        objects.require(pattern.scheme)
+    if pattern := patterns.parsed(text, SCHEMES):
+        require(pattern.scheme)
     return text
 
 
@@ -74,9 +75,9 @@ class FocusOptions(Options):
 
     def local(self) -> list[str]:
         """The paths on a local disk."""
-        return [text for text in self.paths if not patterns.parsed(text, objects.SCHEMES)]
+        return [text for text in self.paths if not patterns.parsed(text, SCHEMES)]
 
     def remote(self) -> list[patterns.Pattern]:
         """The paths in stores of objects."""
-        found = [patterns.parsed(text, objects.SCHEMES) for text in self.paths]
+        found = [patterns.parsed(text, SCHEMES) for text in self.paths]
         return [pattern for pattern in found if pattern]
