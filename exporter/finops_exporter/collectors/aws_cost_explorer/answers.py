@@ -12,6 +12,8 @@ from finops_exporter.model import NONE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+PROVIDER = "aws"
+
 SERVICES: Mapping[str, str] = {
     "Amazon Elastic Compute Cloud - Compute": "Amazon Elastic Compute Cloud",
     "EC2 - Other": "Amazon Elastic Compute Cloud",

@@ -11,12 +11,12 @@ import json
 from collections import defaultdict
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from botocore.exceptions import ClientError
-
-from finops_exporter.collectors.aws_access import Clients, RefusedError, code, message
+from finops_exporter.collectors.aws_access import Clients
 from finops_exporter.collectors.aws_cost_explorer import months
+from finops_exporter.collectors.aws_cost_explorer.accounts import Accounts
+from finops_exporter.collectors.aws_cost_explorer.answers import PROVIDER
 from finops_exporter.collectors.aws_cost_explorer.cuts import (
     CATEGORIES,
     REGIONS,
@@ -26,9 +26,8 @@ from finops_exporter.collectors.aws_cost_explorer.cuts import (
 from finops_exporter.collectors.aws_cost_explorer.months import FRESH, Part, Reading
 from finops_exporter.collectors.aws_cost_explorer.options import CostExplorerOptions
 from finops_exporter.collectors.aws_cost_explorer.pages import COST_EXPLORER, NoDaysError, Pages
-from finops_exporter.collectors.aws_cost_explorer.reading import PROVIDER, Due, Reader
-from finops_exporter.errors import CollectError
-from finops_exporter.model import Account, Api, Checkpoint, Notice, Plan, PlannedPart
+from finops_exporter.collectors.aws_cost_explorer.reading import Due, Reader
+from finops_exporter.model import Checkpoint, Notice, Plan, PlannedPart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
     from finops_exporter.collectors import Ask, Options
     from finops_exporter.model import Item, Task
-
-ORGANIZATIONS = Api("aws", "organizations:ListAccounts")
 
 _VERSION = 1
 """Part of what is stored of each part: raise it when the same answers would give other rows."""
@@ -60,6 +57,7 @@ class CostExplorerCollector:
         self._tags = tag_cuts(tags, options.tags)
         self._tag_cuts = {tag.cut for tag in self._tags}
         self._clients = Clients(options, name)
+        self._accounts = Accounts(options, self._clients)
         self._settings = self._settings_of_cuts()
 
     def plan(self, task: Task, ask: Ask) -> Plan:
@@ -74,7 +72,7 @@ class CostExplorerCollector:
         ]
         due = self._due(pending, task)
         is_new = months.newest(task.stored, REGIONS) is None
-        accounts = self._accounts(ask) if due and is_new else 1
+        accounts = self._accounts.count(ask) if due and is_new else 1
         requests = [self._requests(one, task.stored, accounts) for one in due]
         return Plan(
             parts=tuple(parts),
@@ -101,7 +99,7 @@ class CostExplorerCollector:
                 yield Notice("no_history", str(error))
                 break
             if not place:
-                yield from self._names(task, ask)
+                yield from self._accounts.named(task, ask)
 
     def daily_usd(self, interval: timedelta, stored: Mapping[str, str]) -> Decimal:
         """What the newest months cost a day, by what they took last time."""
@@ -196,47 +194,3 @@ class CostExplorerCollector:
         if reading := months.newest(stored, cut):
             return reading.requests
         return {REGIONS: accounts, SERVICES: 2}.get(cut, 1)
-
-    def _accounts(self, ask: Ask) -> int:
-        """How many accounts there are, at least 1; asked of Organizations where that is allowed."""
-        if self._options.accounts or not self._options.account_names:
-            return max(1, len(self._options.accounts))
-        try:
-            return max(1, len(self._listed(ask)))
-        except (CollectError, ClientError):
-            return 1
-
-    def _names(self, task: Task, ask: Ask) -> Iterator[Item]:
-        if not self._options.account_names:
-            return
-        try:
-            listed = self._listed(ask)
-        except RefusedError as error:
-            yield Notice("no_account_names", str(error))
-            return
-        except ClientError as error:
-            text = f"AWS Organizations gives no names: {message(error)} ({code(error)})"
-            yield Notice("no_account_names", text)
-            return
-        for account in listed:
-            yield Account(PROVIDER, account["Id"], account["Name"], named_on=task.now.date())
-
-    def _listed(self, ask: Ask) -> list[Mapping[str, str]]:
-        """The accounts of the organisation."""
-        found: list[Mapping[str, str]] = []
-        page = self._page_of_accounts(ask)
-        found += page["Accounts"]
-        while token := page.get("NextToken"):
-            page = self._page_of_accounts(ask, NextToken=token)
-            found += page["Accounts"]
-        return found
-
-    def _page_of_accounts(self, ask: Ask, **token: str) -> dict[str, Any]:
-        page: dict[str, Any] = self._clients.call(
-            ask,
-            ORGANIZATIONS,
-            "organizations",
-            lambda client: client.list_accounts(**token),
-            member="Accounts",
-        )
-        return page

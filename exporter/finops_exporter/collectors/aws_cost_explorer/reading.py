@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from finops_exporter.analysis.billing_time import month_of
 from finops_exporter.collectors.aws_cost_explorer import answers, queries
-from finops_exporter.collectors.aws_cost_explorer.answers import Group, Metrics
+from finops_exporter.collectors.aws_cost_explorer.answers import PROVIDER, Group, Metrics
 from finops_exporter.collectors.aws_cost_explorer.cuts import CATEGORIES, REGIONS, SERVICES, TagCut
 from finops_exporter.collectors.aws_cost_explorer.months import (
     Part,
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from finops_exporter.collectors.aws_cost_explorer.pages import Pages
     from finops_exporter.collectors.aws_cost_explorer.queries import Filter, GroupBy
     from finops_exporter.model import Item, Task, Window
-
-PROVIDER = "aws"
 
 
 @dataclass(frozen=True, slots=True)
