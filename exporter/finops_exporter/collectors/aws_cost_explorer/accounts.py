@@ -1,4 +1,4 @@
-"""The accounts of the organisation: how many there are, and what they are called; asking is free."""
+"""The accounts of the organisation: how many there are, and their names; asking is free."""
 
 from __future__ import annotations
 
