@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import ValidationError
 
 from finops_exporter import demo
-from finops_exporter.asking import Asking, CapReachedError, Patience
+from finops_exporter.asking import Asking, Patience
 from finops_exporter.collectors import collector_class
 from finops_exporter.config import Config, Server, load, options_of
 from finops_exporter.errors import CollectError, ConfigError, FinopsError, UsageError
@@ -77,10 +77,8 @@ def sources(config: Config) -> list[Source]:
             continue
         lag = kind.default_lag if entry.lag is None else entry.lag
         source = Source(collector, entry.interval, entry.timeout, lag, entry.daily_cap_usd)
-        try:
-            source.cap({})
-        except CapReachedError as error:
-            problems.append(str(entry.place.error("daily_cap_usd", str(error))))
+        if low := source.low_cap({}):
+            problems.append(str(entry.place.error("daily_cap_usd", low)))
         found.append(source)
     if problems:
         raise ConfigError("\n".join(problems))
@@ -255,8 +253,8 @@ def offline_plan(source: Source) -> SourcePlan:
         del call, prepare
         raise OfflineError(f"what it would read is known only to {api.name}, which is not asked")
 
-    plan = source.collector.plan(Task(utc_now(), lag=source.lag), refuse)
-    return _source_plan(source, plan, plan, {})
+    task = Task(utc_now(), lag=source.lag)
+    return _source_plan(source, source.collector.plan(task, refuse), task)
 
 
 def _plan(database: Database, source: Source, window: Window | None, *, is_new: bool) -> SourcePlan:
@@ -268,7 +266,7 @@ def _plan(database: Database, source: Source, window: Window | None, *, is_new: 
         asking.cap_usd = source.cap(stored)
         task = Task(now, window, stored, source.lag)
         plan = source.collector.plan(task, _uncounted if is_new else asking)
-    return _source_plan(source, plan, pending(plan, stored), stored)
+    return _source_plan(source, plan, task)
 
 
 def _uncounted(api: Api, call: Callable[[], T], prepare: Callable[[], object] = lambda: None) -> T:
@@ -278,13 +276,14 @@ def _uncounted(api: Api, call: Callable[[], T], prepare: Callable[[], object] = 
     return call()
 
 
-def _source_plan(source: Source, plan: Plan, todo: Plan, stored: Mapping[str, str]) -> SourcePlan:
+def _source_plan(source: Source, plan: Plan, task: Task) -> SourcePlan:
+    todo, stored = pending(plan, task), task.stored
     return SourcePlan(
         source=source.name,
         plan=todo,
         unchanged=len(plan.parts) - len(todo.parts),
         withdrawn=tuple(withdrawn(plan, stored)),
-        daily_usd=source.collector.daily_usd(source.interval, stored),
+        daily_usd=source.daily_usd(stored),
         cap_usd=source.cap(stored),
     )
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
-from finops_exporter.errors import CollectError
-from finops_exporter.model import money_text
+from finops_exporter.errors import CollectError, NotSentError
+from finops_exporter.model import money_text, utc_midnight
 from finops_exporter.store import spending
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from finops_exporter.collectors import Collector
-    from finops_exporter.model import Api, Plan
+    from finops_exporter.model import Api
     from finops_exporter.store.database import Connection
 
 T = TypeVar("T")
@@ -31,6 +31,9 @@ LONGEST_WAIT = timedelta(minutes=2)
 
 LEAST_CAP_USD = Decimal(1)
 """What a source may pay a day at least, unless the configuration says less."""
+
+
+_LATER = "it goes on with the first run after 00:00 UTC, or raise daily_cap_usd"
 
 
 class CapReachedError(CollectError):
@@ -85,28 +88,51 @@ class Asking:
             try:
                 return call()
             except Exception as error:
+                if isinstance(error, NotSentError):
+                    self._refund(api)
                 wanted = self._collector.retry_after(error)
                 if wanted is None or attempt == ATTEMPTS:
                     raise
                 self._wait(max(wanted, self._back_off(attempt)), api, error)
         raise AssertionError("the last attempt returns or raises")
 
-    def afford(self, plan: Plan) -> None:
+    def afford(self, least_usd: Decimal) -> None:
         """Raise CapReachedError when what is left today buys nothing that could be stored."""
-        left = self.cap_usd - spending.spent(self._connection, self._collector.name, self._today)
-        if plan.least_usd <= left:
+        if least_usd <= self._left():
             return
-        if plan.least_usd > self.cap_usd:
+        if least_usd > self.cap_usd:
             raise CapReachedError(
-                f"{self._collector.name}: a run costs ${money_text(plan.least_usd)} before anything"
+                f"{self._collector.name}: a run costs ${money_text(least_usd)} before anything"
                 f" can be stored, more than the cap of ${money_text(self.cap_usd)} a day; raise "
                 "daily_cap_usd"
             )
         raise CapReachedError(
-            f"{self._collector.name}: ${money_text(max(left, Decimal(0)))} of the cap of "
+            f"{self._collector.name}: ${money_text(max(self._left(), Decimal(0)))} of the cap of "
             f"${money_text(self.cap_usd)} a day is left, and a run costs "
-            f"${money_text(plan.least_usd)}; it goes on at 00:00 UTC, or raise daily_cap_usd"
+            f"${money_text(least_usd)}; {_LATER}"
         )
+
+    def spare(self, next_usd: Decimal, daily_usd: Decimal) -> None:
+        """Raise CapReachedError when so much more would leave too little for today's other runs.
+
+        `daily_usd` is what the source is planned to cost a day.
+        """
+        now = self._patience.clock()
+        rest_of_day = utc_midnight(now.date() + timedelta(days=1)) - now
+        needed = next_usd + daily_usd * Decimal(rest_of_day / timedelta(days=1))
+        if needed > self._left():
+            raise CapReachedError(
+                f"{self._collector.name}: the history is not read to its end, because the rest of "
+                f"the cap of ${money_text(self.cap_usd)} a day is needed for the newest days; "
+                f"{_LATER}"
+            )
+
+    def _left(self) -> Decimal:
+        return self.cap_usd - spending.spent(self._connection, self._collector.name, self._today)
+
+    def _refund(self, api: Api) -> None:
+        spending.refund(self._connection, self._collector.name, self._today, api)
+        self.cost_usd -= api.request_usd
 
     @property
     def _today(self) -> date:
@@ -123,8 +149,8 @@ class Asking:
         )
         if not allowed:
             raise CapReachedError(
-                f"{name}: the cap of ${money_text(self.cap_usd)} a day is reached; asking "
-                f"{api.name} goes on at 00:00 UTC, or raise daily_cap_usd"
+                f"{name}: the cap of ${money_text(self.cap_usd)} a day is reached by asking "
+                f"{api.name}; {_LATER}"
             )
         self.requests += 1
         self.cost_usd += api.request_usd

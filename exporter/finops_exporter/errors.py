@@ -25,3 +25,7 @@ class StoreError(FinopsError):
 
 class CollectError(FinopsError):
     """A source could not be read as a whole; what is stored stays as it is."""
+
+
+class NotSentError(CollectError):
+    """A call that did not reach the remote side, which therefore does not charge for it."""

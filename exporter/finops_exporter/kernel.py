@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from finops_exporter.analysis.due import due_at
-from finops_exporter.asking import LEAST_CAP_USD, CapReachedError
+from finops_exporter.asking import LEAST_CAP_USD
 from finops_exporter.errors import FinopsError
 from finops_exporter.model import duration_text, money_text
 from finops_exporter.one_run import OneRun, Report
@@ -54,18 +54,26 @@ class Source:
         """Whether asking costs money: such a source is not asked again because we restart."""
         return self.collector.daily_usd(self.interval, {}) > 0
 
+    def daily_usd(self, stored: Mapping[str, str]) -> Decimal:
+        """What asking is planned to cost a day."""
+        return self.collector.daily_usd(self.interval, stored)
+
     def cap(self, stored: Mapping[str, str]) -> Decimal:
-        """What may be paid a day; raises CapReachedError when the plan alone costs more."""
-        planned = self.collector.daily_usd(self.interval, stored)
+        """What may be paid a day."""
         if self.cap_usd is None:
-            return max(LEAST_CAP_USD, 2 * planned)
-        if self.cap_usd < planned:
-            raise CapReachedError(
-                f"{self.name}: daily_cap_usd is ${money_text(self.cap_usd)}, but running every "
-                f"{duration_text(self.interval)} is planned to cost ${money_text(planned)} a day; "
-                "raise daily_cap_usd or interval"
-            )
+            return max(LEAST_CAP_USD, 2 * self.daily_usd(stored))
         return self.cap_usd
+
+    def low_cap(self, stored: Mapping[str, str]) -> str | None:
+        """A sentence when the configured cap does not even allow what is planned."""
+        planned = self.daily_usd(stored)
+        if self.cap_usd is None or self.cap_usd >= planned:
+            return None
+        return (
+            f"{self.name}: daily_cap_usd is ${money_text(self.cap_usd)}, but running every "
+            f"{duration_text(self.interval)} is planned to cost ${money_text(planned)} a day; "
+            "raise daily_cap_usd or interval"
+        )
 
 
 class Kernel:

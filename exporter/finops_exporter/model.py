@@ -58,8 +58,9 @@ class Window:
 class CostRow:
     """The charges of one day that share every dimension, in the currency they were billed in.
 
-    `part` names the piece of the source (a file; "" for an API) that says so. `tags` holds the
-    configured keys that are present. `day` is the UTC day on which the charge period starts.
+    `part` names the piece of the source that says so: a file, or a month in a cut of an API. `tags`
+    holds the configured keys that are present. `day` is the UTC day on which the charge period
+    starts.
     """
 
     day: date
@@ -159,7 +160,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What was declared complete so far may be stored now: what follows takes long, or money."""
+    """What was declared complete so far may be stored now: what follows takes long, or money.
+
+    `next_usd` is what the next part of it is expected to cost: it may wait for another day.
+    """
+
+    next_usd: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +205,10 @@ class Task:
     window: Window | None = None
     stored: Mapping[str, str] = field(default_factory=dict)
     lag: timedelta = timedelta(0)
+
+    def wants(self, part: PlannedPart) -> bool:
+        """Whether the part is to be read: its content is not stored, or its days are asked for."""
+        return self.window is not None or self.stored.get(part.key) != part.fingerprint
 
 
 @dataclass(frozen=True, slots=True)

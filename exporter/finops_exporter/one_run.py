@@ -62,8 +62,14 @@ class Runnable(Protocol):
     def lag(self) -> timedelta:
         """How long after midnight a day is complete."""
 
+    def daily_usd(self, stored: Mapping[str, str]) -> Decimal:
+        """What asking is planned to cost a day, in US dollars."""
+
     def cap(self, stored: Mapping[str, str]) -> Decimal:
         """What asking may cost a day, in US dollars."""
+
+    def low_cap(self, stored: Mapping[str, str]) -> str | None:
+        """A sentence when that is less than what is planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +94,14 @@ class Report:
 class _Tally:
     """What has come so far, and been stored; `ended` says that nothing follows."""
 
-    rejected: list[Rejected]
+    rejected: list[Rejected] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    unchanged: set[str] = field(default_factory=set)
     completed: set[str] = field(default_factory=set)
     gone: list[str] = field(default_factory=list)
     rows: int = 0
     changes: Changes = field(default_factory=Changes)
+    next_usd: Decimal = Decimal(0)
     stored: bool = False
     ended: bool = False
 
@@ -117,6 +125,7 @@ class OneRun:
         self._began = patience.clock()
         self._deadline = self._began + source.timeout
         self._asking = Asking(connection, source.collector, self._deadline, patience)
+        self._tally = _Tally()
 
     def collect(self, window: Window | None, progress: Callable[[Progress], None]) -> Report:
         """Do it, and write down how it ended; raises StoreError only when it cannot begin.
@@ -127,58 +136,59 @@ class OneRun:
         try:
             with self._database.translated():
                 return self._collect(run_id, window, progress)
+        except CapReachedError as error:
+            # What was paid for up to a checkpoint is stored; the rest goes on another day.
+            return self._end(run_id, "partial" if self._tally.stored else "failed", str(error))
         except FinopsError as error:
-            return self._failed(run_id, str(error))
+            return self._end(run_id, "failed", str(error))
         except Exception as error:
             # A mistake in a collector must not end the others; the traceback is for its author.
             log.exception("source crashed", source=self._source.name)
-            return self._failed(run_id, f"{self._source.name}: {type(error).__name__}: {error}")
+            text = f"{self._source.name}: {type(error).__name__}: {error}"
+            return self._end(run_id, "failed", text)
 
     def _collect(
         self, run_id: int, window: Window | None, progress: Callable[[Progress], None]
     ) -> Report:
-        source, collector = self._source, self._source.collector
+        source, collector, tally = self._source, self._source.collector, self._tally
         stored = runs.fingerprints(self._connection, source.name)
         self._asking.cap_usd = source.cap(stored)
         task = Task(self._began, window, stored, source.lag)
         plan = collector.plan(task, self._asking)
-        todo = pending(plan, stored)
-        self._asking.afford(todo)
-        tally = _Tally(list(plan.unreadable))
-
-        def report() -> Report:
-            return self._report(plan, todo, tally)
-
+        # The plan may have found out what makes a run dearer than was thought.
+        self._asking.cap_usd = source.cap(stored)
+        if low := source.low_cap(stored):
+            tally.notices.append(Notice("low_cap", low))
+        todo = pending(plan, task)
+        tally.unchanged = {part.key for part in plan.parts} - {part.key for part in todo.parts}
+        tally.rejected += plan.unreadable
+        self._asking.afford(todo.least_usd)
         with staging(self._connection, source.name) as stage, _alarm(source):
             items = collector.collect(task, todo, self._asking)
-            try:
-                for declared in self._batches(items, stage, tally, progress):
-                    if tally.ended:
-                        tally.gone = withdrawn(plan, stored, tally.rejected)
-                        declared.withdrawn = tally.gone
-                    result = _result(report()) if tally.ended else None
-                    tally.changes += stage.swap(run_id, declared, result, self._clock(), source.lag)
-                    tally.stored = True
-            except CapReachedError as error:
-                # What was paid for up to the checkpoint is stored; the rest goes on another day.
-                if not tally.stored:
-                    raise
-                return self._end(run_id, replace(report(), outcome="partial", error=str(error)))
-        return report()
+            for declared in self._batches(items, stage, progress):
+                if tally.ended:
+                    tally.gone = withdrawn(plan, stored, tally.rejected)
+                    declared.withdrawn = tally.gone
+                result = _result(self._report()) if tally.ended else None
+                tally.changes += stage.swap(run_id, declared, result, self._clock(), source.lag)
+                tally.stored = True
+                if not tally.ended:
+                    self._asking.spare(tally.next_usd, source.daily_usd(stored))
+        return self._report()
 
     def _batches(
         self,
         items: Iterator[Item],
         stage: Staging,
-        tally: _Tally,
         progress: Callable[[Progress], None],
     ) -> Iterator[Declared]:
         """What may be stored now, its rows in the stage: at every checkpoint, and at the end."""
+        tally = self._tally
         with _closed_early(items):
             while not tally.ended:
                 # What was left out is told at the end, for the whole run.
                 declared = Declared(rejected=tally.rejected, notices=tally.notices)
-                tally.rows += stage.add(self._rows(items, declared, tally, progress))
+                tally.rows += stage.add(self._rows(items, declared, progress))
                 tally.completed |= {one.part for one in declared.complete}
                 progress(Progress("storing", 0, 1))
                 yield declared
@@ -187,7 +197,6 @@ class OneRun:
         self,
         items: Iterator[Item],
         declared: Declared,
-        tally: _Tally,
         progress: Callable[[Progress], None],
     ) -> Iterator[CostRow]:
         """Let the rows through and put everything else where it belongs."""
@@ -204,14 +213,15 @@ class OneRun:
                 case Progress():
                     progress(item)
                 case Checkpoint():
+                    self._tally.next_usd = item.next_usd
                     return
                 case _:
                     _put(item, declared)
-        tally.ended = True
+        self._tally.ended = True
 
-    def _report(self, plan: Plan, todo: Plan, tally: _Tally) -> Report:
-        listed = {part.key for part in plan.parts} - {part.key for part in todo.parts}
-        unchanged = len(listed - tally.completed)
+    def _report(self) -> Report:
+        tally = self._tally
+        unchanged = len(tally.unchanged - tally.completed)
         outcome: Literal["succeeded", "partial", "failed"] = "succeeded"
         if tally.rejected:
             outcome = "partial" if tally.completed or unchanged else "failed"
@@ -230,36 +240,28 @@ class OneRun:
             error=_summary(tally.rejected),
         )
 
-    def _failed(self, run_id: int, why: str) -> Report:
-        report = Report(
-            self._source.name,
-            "failed",
-            requests=self._asking.requests,
-            cost_usd=self._asking.cost_usd,
-            error=why,
-        )
-        return self._end(run_id, report)
-
-    def _end(self, run_id: int, report: Report) -> Report:
+    def _end(self, run_id: int, outcome: Literal["partial", "failed"], why: str) -> Report:
         """Write down how the run ended, when no swap does it."""
+        report = replace(self._report(), outcome=outcome, error=why)
         if not self._connection.broken:
-            runs.finish_alone(self._connection, run_id, _result(report), self._clock())
+            self._write_down(self._connection, run_id, report)
             return report
         # The run stays "running" when the database is gone for good; the next one marks it killed.
         try:
             with self._database.connection() as fresh:
-                runs.finish_alone(fresh, run_id, _result(report), self._clock())
+                self._write_down(fresh, run_id, report)
         except StoreError as error:
             log.warning("how the run ended could not be written down", error=str(error))
         return report
 
+    def _write_down(self, connection: Connection, run_id: int, report: Report) -> None:
+        name, notices = self._source.name, self._tally.notices
+        runs.finish_alone(connection, name, run_id, _result(report), self._clock(), notices=notices)
 
-def pending(plan: Plan, stored: Mapping[str, str]) -> Plan:
+
+def pending(plan: Plan, task: Task) -> Plan:
     """The plan without the parts whose stored content is the same; a window reads all of them."""
-    if plan.window is not None:
-        return plan
-    changed = tuple(part for part in plan.parts if stored.get(part.key) != part.fingerprint)
-    return replace(plan, parts=changed)
+    return replace(plan, parts=tuple(part for part in plan.parts if task.wants(part)))
 
 
 def withdrawn(

@@ -89,7 +89,7 @@ def read(of: CostExplorerCollector, task: Task | None = None) -> list[Item]:
     """All that a run yields when nothing is stored, or what `task` says."""
     wanted = task or Task(NOW, lag=timedelta(hours=24))
     ask = Asked(of)
-    return list(of.collect(wanted, pending(of.plan(wanted, ask), wanted.stored), ask))
+    return list(of.collect(wanted, pending(of.plan(wanted, ask), wanted), ask))
 
 
 def rows_of(items: Iterable[Item], cut: str) -> list[CostRow]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from finops_exporter.asking import ATTEMPTS, Patience
+from finops_exporter.errors import NotSentError
 from finops_exporter.kernel import Kernel
 from finops_exporter.model import Api, Checkpoint, Complete, Item, Plan
 from finops_exporter.store import spending
@@ -130,20 +132,61 @@ def test_a_run_that_cannot_be_paid_is_not_begun(database: Database) -> None:
     run(database, Scripted(script=asks(100), api=CENT, parts={"a": "1"}))
     report = run(database, Scripted(script=asks(1), api=CENT, parts={"a": "2"}))
     assert report.error == (
-        "scripted: $0 of the cap of $1 a day is left, and a run costs $0.01; it goes on at 00:00 "
-        "UTC, or raise daily_cap_usd"
+        "scripted: $0 of the cap of $1 a day is left, and a run costs $0.01; it goes on with "
+        "the first run after 00:00 UTC, or raise daily_cap_usd"
     )
     assert report.requests == 0
     assert spent(database) == 1
 
 
-def test_a_cap_below_the_plan_is_refused_before_anything_is_asked(database: Database) -> None:
-    planned = Scripted(script=asks(1), api=CENT, daily=Decimal("0.4"))
+def test_a_cap_below_what_was_learned_is_told_and_kept(database: Database) -> None:
+    # What is known before the first run is refused at start: see test_app.
+    planned = Scripted(script=asks(39), api=CENT, daily=Decimal("0.4"))
     report = kernel(database).run(source(planned, cap_usd=Decimal("0.39")))
-    assert report.error == (
+    assert (report.outcome, report.requests) == ("succeeded", 39)
+    (notice,) = report.notices
+    assert notice.message == (
         "scripted: daily_cap_usd is $0.39, but running every 6h is planned to cost $0.4 a day; "
         "raise daily_cap_usd or interval"
     )
+    report = kernel(database).run(
+        source(replace(planned, parts={"a": "2"}), cap_usd=Decimal("0.39"))
+    )
+    assert (report.outcome, report.requests) == ("failed", 0)
+    assert spent(database) == Decimal("0.39")
+
+
+def test_history_does_not_take_what_the_newest_days_need(database: Database) -> None:
+    def two_steps(plan: Plan) -> Iterator[Step]:
+        for part in plan.parts:
+            yield partial(cost, "2026-11-20", "1", part=part.key)
+            yield Complete(part.key, part.fingerprint, None, {"aws": NOW})
+            yield Checkpoint(Decimal("0.30"))
+
+    parts = {"newest": "1", "history": "1"}
+    frugal = Scripted(script=two_steps, api=CENT, parts=parts, daily=Decimal("0.8"))
+    report = kernel(database).run(source(frugal, cap_usd=Decimal("0.70")))
+    # At noon half of the day's 0.8 is still to come: 0.01 + 0.4 + 0.3 are more than 0.7.
+    assert (report.outcome, report.parts) == ("partial", 1)
+    assert "the rest of the cap of $0.7 a day is needed for the newest days" in str(report.error)
+    # Late in the day nothing has to be kept for it.
+    night = NOW.replace(hour=23, minute=30)
+    report = kernel(database, lambda: night).run(source(frugal, cap_usd=Decimal("0.70")))
+    assert (report.outcome, report.parts) == ("succeeded", 1)
+
+
+def test_what_was_never_sent_is_not_paid(database: Database) -> None:
+    def nobody() -> Item:
+        raise NotSentError("connection refused")
+
+    def script(_plan: Plan) -> Iterator[Step]:
+        yield nobody
+
+    down = Scripted(script=script, api=CENT, transient=lambda _error: timedelta())
+    for _ in range(30):
+        report = run(database, down)
+        assert (report.error, report.requests) == ("connection refused", ATTEMPTS)
+        assert report.cost_usd == 0
     assert spent(database) == 0
 
 

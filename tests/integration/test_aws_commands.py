@@ -39,8 +39,8 @@ def test_check_config_tells_the_price_and_asks_nobody(
     result = invoke("check-config", "--config", config(tmp_path, None, aws))
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
-        "aws: 4 parts; at least 6 paid requests, $0.06",
-        "  planned at this interval: $0.24 a day; the cap is $1 a day",
+        "aws: 4 parts; at least 7 paid requests, $0.07",
+        "  planned at this interval: $0.28 a day; the cap is $1 a day",
         "ok: 1 sources",
     ]
     assert aws.asked == []
@@ -56,8 +56,8 @@ def test_a_dry_run_tells_what_would_be_asked_and_pays_nothing(
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
         # Organizations, which is free, says that there are two accounts.
-        "aws: would read 4 parts, 0 unchanged; withdraw 0; 7 paid requests, $0.07",
-        "  planned at this interval: $0.24 a day; the cap is $1 a day",
+        "aws: would read 4 parts, 0 unchanged; withdraw 0; 8 paid requests, $0.08",
+        "  planned at this interval: $0.32 a day; the cap is $1 a day",
         f"  read {month} account,charge_category",
         f"  read {month} account,region,service",
         f"  read {month} account,charge_category,service",

@@ -64,7 +64,7 @@ collectors:
     assert said.splitlines() == [
         (
             ":4: collectors[0].daily_cap_usd: a: daily_cap_usd is $0.01, but running every 6h is "
-            "planned to cost $0.24 a day; raise daily_cap_usd or interval"
+            "planned to cost $0.28 a day; raise daily_cap_usd or interval"
         ),
         (
             ":5: collectors[1].tags: the tag stage has 3 keys, and Cost Explorer can look at 2 at "

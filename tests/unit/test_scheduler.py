@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from finops_exporter.analysis.due import pause
-from finops_exporter.model import Plan, PlannedPart, Rejected, Window
+from finops_exporter.model import Plan, PlannedPart, Rejected, Task, Window
 from finops_exporter.one_run import pending, withdrawn
 
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
 PLAN = Plan(parts=(PlannedPart("a", "1"), PlannedPart("b", "2"), PlannedPart("c", "3")))
 
 
@@ -20,13 +21,15 @@ def test_failures_are_retried_soon_and_then_ever_more_rarely() -> None:
 
 
 def test_parts_with_a_known_fingerprint_are_not_read_again() -> None:
-    assert [part.key for part in pending(PLAN, {"a": "1", "b": "other"}).parts] == ["b", "c"]
+    assert [
+        part.key for part in pending(PLAN, Task(NOW, stored={"a": "1", "b": "other"})).parts
+    ] == ["b", "c"]
 
 
 def test_a_window_reads_every_part() -> None:
     window = Window(date(2026, 1, 1), date(2026, 1, 2))
     plan = Plan(parts=PLAN.parts, window=window)
-    assert pending(plan, {"a": "1", "b": "2", "c": "3"}) == plan
+    assert pending(plan, Task(NOW, window, {"a": "1", "b": "2", "c": "3"})) == plan
     assert withdrawn(plan, {"gone": "9"}) == []
 
 

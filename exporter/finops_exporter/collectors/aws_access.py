@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from datetime import timedelta
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ProxyConnectionError,
+)
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
 from finops_exporter.collectors.aws_options import Access, AssumeRole
-from finops_exporter.errors import CollectError
+from finops_exporter.errors import CollectError, NotSentError
 from finops_exporter.model import Api
 
 if TYPE_CHECKING:
@@ -52,6 +61,15 @@ _BUSY = frozenset(
 )
 """Error codes after which the same call may succeed; so may any answer of status 5xx."""
 
+_NO_WAY = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
+"""No connection was made, so nothing was asked."""
+
+_PASSING = (NotSentError, NoConnectionError, HTTPClientError, ResponseParserError)
+"""What goes wrong on the way, and may go right the next time."""
+
+_LOOK_SECONDS = 0.2
+"""How often a call that is waited for is looked at."""
+
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 _REFUSED = frozenset(
@@ -70,6 +88,7 @@ class Clients:
         self._session: boto3.Session | None = None
         self._clients: dict[str, Any] = {}
         self._was_renewed = False
+        self._cancelled = Event()
 
     def call(
         self,
@@ -87,7 +106,11 @@ class Clients:
         """
 
         def once() -> T:
-            answer = make(self._client(service, ask))
+            client = self._client(service, ask)
+            try:
+                answer = self._unless_cancelled(api, lambda: make(client))
+            except _NO_WAY as error:
+                raise NotSentError(f"{self._source}: {api.name}: {error}") from error
             if member is not None and isinstance(answer, dict) and member not in answer:
                 raise ResponseParserError(f"the answer holds no {member}; was it cut short?")
             self._was_renewed = False
@@ -102,6 +125,11 @@ class Clients:
         self._session = None
         self._clients.clear()
         self._was_renewed = False
+        self._cancelled.clear()
+
+    def cancel(self) -> None:
+        """Wait no longer for the call that is under way; called from another thread."""
+        self._cancelled.set()
 
     def retry_after(self, error: Exception) -> timedelta | None:
         """See collectors.Collector.retry_after."""
@@ -111,17 +139,33 @@ class Clients:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             if code(error) in _BUSY or status >= _HTTP_SERVER_ERROR:
                 return _wanted(error)
-        if isinstance(error, NoConnectionError | HTTPClientError | ResponseParserError):
+        if isinstance(error, _PASSING):
             return timedelta()
         return None
 
     def _renew(self) -> timedelta | None:
-        """Take new credentials at the next call; what is expired again at once stays so."""
-        if self._was_renewed:
-            return None
-        self.begin()
-        self._was_renewed = True
-        return timedelta()
+        """Take new credentials at the next call, but give up when those have expired as well."""
+        again = not self._was_renewed
+        self._session = None
+        self._clients.clear()
+        self._was_renewed = again
+        return timedelta() if again else None
+
+    def _unless_cancelled(self, api: Api, call: Callable[[], T]) -> T:
+        """Make the call in a thread of its own, because nothing ends one that waits for AWS."""
+        answer: Future[T] = Future()
+
+        def work() -> None:
+            try:
+                answer.set_result(call())
+            except BaseException as error:  # noqa: BLE001 -- raised where it is waited for
+                answer.set_exception(error)
+
+        Thread(target=work, name=api.name, daemon=True).start()
+        while not self._cancelled.is_set():
+            if wait({answer}, _LOOK_SECONDS).done:
+                return answer.result()
+        raise CollectError(f"{self._source}: stopped while {api.name} did not answer")
 
     def _client(self, service: str, ask: Ask) -> Any:
         client = self._clients.get(service)

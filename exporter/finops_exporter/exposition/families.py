@@ -76,14 +76,15 @@ class Families:
             self._sums[key] = self._sums.get(key, Decimal(0)) + usd
 
     def add_worst(self, name: str, differences: Iterable[Cost]) -> None:
-        """Add, of the differences by (cut,) of each provider and month, the one furthest from 0."""
-        by_cut: dict[tuple[str, date, str], Decimal] = {}
+        """Add, of the differences by (source, cut) of each provider and month, the worst one."""
+        by_cut: dict[tuple[str, date, str, str], Decimal] = {}
         for one in differences:
             usd = self._usd(one, None)
             if usd is not None:
-                key = (one.provider, one.when, *one.dimensions)
+                source, cut = one.dimensions
+                key = (one.provider, one.when, source, cut)
                 by_cut[key] = by_cut.get(key, Decimal(0)) + usd
-        for (provider, month, _cut), usd in by_cut.items():
+        for (provider, month, _source, _cut), usd in by_cut.items():
             metric, first = cost_metric(name, provider)
             self._families.setdefault(metric.name, Family(metric))
             sample = (metric.name, (*first, f"{month:%Y-%m}"))

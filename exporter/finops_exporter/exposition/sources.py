@@ -28,7 +28,7 @@ def add_sources(reader: SnapshotReader, families: Families, settings: Settings) 
     }
     _add_lags(families, settings, providers)
     _add_runs(reader.source_states(), families, settings, providers)
-    for api in reader.api_totals():
+    for api in reader.api_totals(settings.lags):
         labels = (api.provider, api.api)
         families.add("finops_cloud_api_requests_total", labels, api.requests)
         families.add("finops_cloud_api_retries_total", labels, api.retries)

@@ -49,7 +49,8 @@ def knows(cut: str, needed: Iterable[str]) -> bool:
 def choose(given: Iterable[Given], needed: Iterable[str]) -> Cuts:
     """The cuts to add up: exactly one of each (source, month) that `given` lists of one provider.
 
-    Prefers few and narrow cuts, which hold the fewest rows. Raises NoCutError with what would help.
+    Prefers few and narrow cuts, which hold the fewest rows, and no tag unless it is needed: tags
+    may be asked for less often. Raises NoCutError with what would help.
     """
     wanted = sorted(needed)
     held: dict[tuple[str, str, date], set[str]] = defaultdict(set)
@@ -59,8 +60,8 @@ def choose(given: Iterable[Given], needed: Iterable[str]) -> Cuts:
         if not any(knows(cut, wanted) for cut in cuts):
             raise NoCutError(_lacking(provider, source, month, wanted, cuts))
     able = {cut for cuts in held.values() for cut in cuts if knows(cut, wanted)}
-    narrow = sorted(able, key=lambda cut: (cut.count(","), cut))
-    for combination in _growing(narrow):
+    narrow = sorted(able, key=lambda cut: ("tag:" in cut, cut.count(","), cut))
+    for combination in _growing(narrow, most=len({frozenset(cuts) for cuts in held.values()})):
         if all(len(cuts.intersection(combination)) == 1 for cuts in held.values()):
             return combination
     provider = next(iter(held))[0]
@@ -78,8 +79,8 @@ def by_provider(given: Iterable[Given]) -> Mapping[str, list[Given]]:
     return found
 
 
-def _growing(cuts: list[str]) -> Iterator[Cuts]:
-    return chain.from_iterable(combinations(cuts, size) for size in range(len(cuts) + 1))
+def _growing(cuts: list[str], most: int) -> Iterator[Cuts]:
+    return chain.from_iterable(combinations(cuts, size) for size in range(most + 1))
 
 
 def _lacking(provider: str, source: str, month: date, wanted: list[str], cuts: set[str]) -> str:

@@ -82,14 +82,16 @@ VALUES (%(source)s, %(reason)s, %(message)s, %(rows)s)
 ON CONFLICT (source, reason, message) DO UPDATE SET rows = n.rows + EXCLUDED.rows;
 
 -- name: last_run
--- The newest run, and how many have failed since the last one that stored something.
+-- The newest run of what was due, and how many have not stored anything since the last one that did
+-- (one under way among them: whoever began it may be dead). A run of given days changes no schedule.
 SELECT r.started_at, r.finished_at, r.outcome,
        (SELECT count(*) FROM source_runs f
-        WHERE f.source = r.source AND f.run_id > coalesce(
+        WHERE f.source = r.source AND f.window_since IS NULL AND f.run_id > coalesce(
             (SELECT max(g.run_id) FROM source_runs g
-             WHERE g.source = r.source AND g.outcome IN ('succeeded', 'partial')), 0))
+             WHERE g.source = r.source AND g.window_since IS NULL
+               AND g.outcome IN ('succeeded', 'partial')), 0))
 FROM source_runs r
-WHERE r.source = %(source)s
+WHERE r.source = %(source)s AND r.window_since IS NULL
 ORDER BY r.run_id DESC LIMIT 1;
 
 -- name: fingerprints
@@ -114,6 +116,10 @@ SELECT %(source)s, %(provider)s, %(api)s, 1, %(retries)s, %(price)s FROM paid
 ON CONFLICT (source, provider, api) DO UPDATE
 SET requests = r.requests + 1, retries = r.retries + EXCLUDED.retries,
     cost_usd = r.cost_usd + EXCLUDED.cost_usd;
+
+-- name: refund_request
+UPDATE api_spending SET cost_usd = cost_usd - %(price)s
+WHERE source = %(source)s AND day = %(day)s;
 
 -- name: spent_on_day
 SELECT cost_usd FROM api_spending WHERE source = %(source)s AND day = %(day)s;
@@ -456,27 +462,30 @@ JOIN cost_days d ON d.group_id = g.group_id AND d.day >= w.since AND d.day < w.u
 GROUP BY 1, 2, 3, 4;
 
 -- name: unreconciled
--- The source's own total minus the sum of our facts, over the parts that gave totals of a provider
--- (a part without must not count against it); every cut of the same money on its own.
+-- Of each source and each of its cuts: its own total minus the sum of our facts, over the parts that
+-- gave totals of a provider (a part without must not count against it).
 WITH control AS (
-    SELECT p.provider, p.month, p.currency, p.cut,
-           sum(p.billed) AS billed, sum(p.effective) AS effective
-    FROM cost_controls p GROUP BY 1, 2, 3, 4
+    SELECT p.source, c.provider, c.month, c.currency, c.cut,
+           sum(c.billed) AS billed, sum(c.effective) AS effective
+    FROM cost_controls c JOIN cost_parts p USING (part_id)
+    GROUP BY 1, 2, 3, 4, 5
 ), ours AS (
-    SELECT g.provider, date_trunc('month', f.day)::date AS month, g.currency, g.cut,
+    SELECT p.source, g.provider, date_trunc('month', f.day)::date AS month, g.currency, g.cut,
            sum(f.billed) AS billed, sum(f.effective) AS effective
     FROM cost_facts f
     JOIN cost_series s USING (series_id)
     JOIN cost_groups g USING (group_id)
+    JOIN cost_parts p USING (part_id)
     WHERE (f.part_id, g.provider) IN (SELECT part_id, provider FROM cost_controls)
       AND f.day >= (SELECT min(month) FROM unnest(%(months)s::date[]) AS x(month))
-    GROUP BY 1, 2, 3, 4
+    GROUP BY 1, 2, 3, 4, 5
 )
-SELECT w.provider, w.month, coalesce(c.cut, o.cut), coalesce(c.currency, o.currency),
+SELECT w.provider, w.month, source, cut, currency,
        coalesce(c.billed, 0) - coalesce(o.billed, 0),
        coalesce(c.effective, 0) - coalesce(o.effective, 0)
 FROM unnest(%(providers)s::text[], %(months)s::date[]) AS w(provider, month)
-JOIN (control c FULL JOIN ours o USING (provider, month, currency, cut)) USING (provider, month);
+JOIN (control c FULL JOIN ours o USING (source, provider, month, currency, cut))
+  USING (provider, month);
 
 -- name: restated_totals
 -- By day, so that each amount is converted at the rate of its own day and the sum never falls.
@@ -499,11 +508,13 @@ LEFT JOIN LATERAL (
 ORDER BY 1;
 
 -- name: api_totals
--- A cap is a source's, for all that it asks; an API that costs nothing has none.
+-- A cap is a source's, for all that it asks; an API that costs nothing has none, and so has one that
+-- only sources ask that are configured no more.
 SELECT r.provider, r.api, sum(r.requests)::bigint, sum(r.retries)::bigint, sum(r.cost_usd),
        sum(c.cap_usd) FILTER (WHERE r.cost_usd > 0)
 FROM api_requests r
 LEFT JOIN (SELECT DISTINCT ON (source) source, cap_usd FROM api_spending
+           WHERE source = ANY(%(sources)s)
            ORDER BY source, day DESC) c USING (source)
 GROUP BY 1, 2 ORDER BY 1, 2;
 
@@ -524,12 +535,19 @@ SELECT source, reason, sum(rows)::bigint FROM cost_rejections GROUP BY 1, 2 ORDE
 SELECT DISTINCT provider, currency FROM cost_groups;
 
 -- name: currency_rows
+-- Of several cuts of the same money the rows of the one that knows most.
+WITH main_cut AS (
+    SELECT DISTINCT ON (source, provider) source, provider, cut
+    FROM cost_cuts
+    ORDER BY source, provider, cardinality(string_to_array(cut, ',')) DESC, cut DESC
+)
 SELECT a.source, g.currency, count(*)
 FROM unnest(%(providers)s::text[], %(currencies)s::text[]) AS w(provider, currency)
 JOIN cost_groups g USING (provider, currency)
 JOIN cost_series s USING (group_id)
 JOIN cost_facts f USING (series_id)
 JOIN cost_parts a USING (part_id)
+JOIN main_cut m ON (m.source, m.provider, m.cut) = (a.source, g.provider, g.cut)
 GROUP BY 1, 2;
 
 

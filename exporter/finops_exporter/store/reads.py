@@ -151,12 +151,12 @@ class SnapshotReader:
         return self._costs("account_costs_between", 1, _spread(wanted, names))
 
     def unreconciled(self, months: Sequence[tuple[str, date]]) -> list[Cost]:
-        """By (cut,): the sources' own totals minus our facts, where a source gives a total."""
+        """By (source, cut): the source's own total minus our facts, where it gives a total."""
         parameters = {
             "providers": [provider for provider, _ in months],
             "months": [month for _, month in months],
         }
-        return self._costs("unreconciled", 1, parameters)
+        return self._costs("unreconciled", 2, parameters)
 
     def restated(self) -> list[Cost]:
         """Absolute amounts by which complete, stored days (`when`) changed, ever."""
@@ -173,9 +173,10 @@ class SnapshotReader:
             for row in rows(self._connection, "source_states")
         ]
 
-    def api_totals(self) -> list[ApiTotal]:
-        """What was asked of each API."""
-        return [ApiTotal(*row) for row in rows(self._connection, "api_totals")]
+    def api_totals(self, sources: Collection[str]) -> list[ApiTotal]:
+        """What was asked of each API, with the caps of the given sources."""
+        parameters = {"sources": list(sources)}
+        return [ApiTotal(*row) for row in rows(self._connection, "api_totals", parameters)]
 
     def notices(self) -> list[tuple[str, str, int]]:
         """(source, reason, count) of what the newest runs noticed."""

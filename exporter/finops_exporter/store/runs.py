@@ -69,9 +69,19 @@ def finish(connection: Connection, run_id: int, result: RunResult, now: datetime
     run(connection, "finish_run", {"run_id": run_id, "now": now, **asdict(result)})
 
 
-def finish_alone(connection: Connection, run_id: int, result: RunResult, now: datetime) -> None:
+def finish_alone(
+    connection: Connection,
+    source: str,
+    run_id: int,
+    result: RunResult,
+    now: datetime,
+    *,
+    notices: Sequence[Notice],
+) -> None:
     """Close a run whose facts are stored, or that has none, in a transaction of its own."""
     with connection.transaction():
+        if result.outcome == "partial":
+            replace_notices(connection, source, notices)
         finish(connection, run_id, result, now)
         run(connection, "bump_generation", {"now": now})
 

@@ -32,6 +32,12 @@ def pay(
     return run(connection, "pay_request", values) == 1
 
 
+def refund(connection: Connection, source: str, day: date, api: Api) -> None:
+    """Give back what was paid for a request that was never sent; it stays counted."""
+    values = {"source": source, "day": day, "price": api.request_usd}
+    run(connection, "refund_request", values)
+
+
 def spent(connection: Connection, source: str, day: date) -> Decimal:
     """What `source` has paid on `day` (UTC), in US dollars."""
     found = rows(connection, "spent_on_day", {"source": source, "day": day})

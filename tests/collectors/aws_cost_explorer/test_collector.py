@@ -147,20 +147,24 @@ def test_only_the_chosen_accounts_are_asked_for_everywhere() -> None:
         assert sums(rows_of(items, cut)) == of.total(NOW, date(2026, 11, 1), UNTIL)
 
 
-def test_what_is_planned_is_what_is_asked() -> None:
+def test_what_is_planned_is_what_is_asked_where_there_are_costs() -> None:
     with server(bill(2)) as aws:
         source = collector(aws, history_months=13)
         plan = plan_of(source)
         before = aws.count()
         items = read(source)
         (planned,) = plan.requests.values()
+        # The total, the record types, two accounts, three categories, one tag.
+        newest = 1 + 1 + 2 + 3 + 1
         # 14 months in five goes; September to November alone have costs, and so record types:
         # the three goes before them need no question by account or by charge category.
-        assert planned == 5 * (1 + 1 + 2 + 2 + 1)
-        assert aws.count() - before == 2 * (1 + 1 + 2 + 3 + 1) + 3 * (1 + 1 + 0 + 0 + 1)
-        assert plan.least_usd == Decimal("0.07")
-        assert plan.cost_usd == Decimal("0.35")
-    assert sum(isinstance(item, Checkpoint) for item in items) == 4
+        assert planned == 5 * newest
+        assert aws.count() - before == 2 * newest + 3 * (1 + 1 + 0 + 0 + 1)
+        assert plan.least_usd == newest * Decimal("0.01")
+        assert plan.cost_usd == 5 * newest * Decimal("0.01")
+    assert [item.next_usd for item in items if isinstance(item, Checkpoint)] == [
+        Decimal(pages) / 100 for pages in (8, 8, 3, 3)
+    ]
 
 
 def test_a_month_that_is_closed_is_read_once_and_an_open_one_again() -> None:
@@ -234,9 +238,10 @@ def test_tags_may_be_asked_for_less_often() -> None:
         plan = plan_of(source, Task(NOW + timedelta(days=1), stored=stored))
         assert all(stored[part.key] != part.fingerprint for part in plan.parts)
         usual = collector(aws, history_months=0)
+        rare = collector(aws, history_months=0, tags_interval=timedelta(days=1))
         six_hours = timedelta(hours=6)
         # Four times a day, or once: three requests less.
-        saved = usual.daily_usd(six_hours, {}) - source.daily_usd(six_hours, {})
+        saved = usual.daily_usd(six_hours, {}) - rare.daily_usd(six_hours, {})
         assert saved == Decimal("0.03")
 
 

@@ -9,12 +9,13 @@ from finops_exporter.collectors.aws_cost_explorer.months import (
     FRESH,
     Part,
     Reading,
+    State,
     chunks,
     end_of,
     history,
     is_closed,
-    is_due,
     newest,
+    open_months,
     span,
     touched,
 )
@@ -35,21 +36,20 @@ def test_a_parts_name_leads_back_to_it() -> None:
     moment=st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1)),  # noqa: DTZ001 -- made aware
     requests=st.integers(0, 10**6),
     regions=st.none() | st.integers(0, 100),
-    closed=st.booleans(),
+    state=st.sampled_from(["open", "closed", "missing"]),
     month=MONTHS,
 )
 def test_a_fingerprint_leads_back_to_the_reading(
-    moment: datetime, requests: int, regions: int | None, *, closed: bool, month: date
+    moment: datetime, requests: int, regions: int | None, state: State, month: date
 ) -> None:
     read_at = moment.replace(microsecond=0, tzinfo=UTC)
-    reading = Reading(read_at, "abc", requests, regions, closed)
+    reading = Reading(read_at, "abc", requests, regions, state)
     assert Reading.of(reading.fingerprint(Part(month, "account,tag:team"))) == reading
 
 
-def test_what_is_no_fingerprint_of_ours_is_due() -> None:
-    assert Reading.of("partial:0a1b") is None
-    assert is_due("partial:0a1b", NOW, "abc")
-    assert is_due(None, NOW, "abc")
+def test_what_is_no_fingerprint_of_ours_says_nothing() -> None:
+    for text in ("partial:0a1b", None, "", "strange 2026-11-01T00:00:00Z abc 1 - 2026-11 a"):
+        assert Reading.of(text) is None
 
 
 def test_no_two_parts_have_the_same_fingerprint() -> None:
@@ -59,24 +59,43 @@ def test_no_two_parts_have_the_same_fingerprint() -> None:
 
 
 def test_an_open_month_is_due_again_once_it_is_not_fresh_any_more() -> None:
-    part = Part(date(2026, 11, 1), "a")
-    stored = Reading(NOW, "abc").fingerprint(part)
-    assert not is_due(stored, NOW, "abc")
-    assert not is_due(stored, NOW + FRESH - timedelta(seconds=1), "abc")
-    assert is_due(stored, NOW + FRESH, "abc")
-    assert not is_due(stored, NOW + timedelta(hours=23), "abc", timedelta(days=1))
-    assert is_due(stored, NOW + timedelta(hours=24), "abc", timedelta(days=1))
+    reading = Reading(NOW, "abc")
+    assert not reading.is_due(NOW, "abc")
+    assert not reading.is_due(NOW + FRESH - timedelta(seconds=1), "abc")
+    assert reading.is_due(NOW + FRESH, "abc")
+    assert not reading.is_due(NOW + timedelta(hours=23), "abc", timedelta(days=1))
+    assert reading.is_due(NOW + timedelta(hours=24), "abc", timedelta(days=1))
 
 
 def test_what_was_read_in_the_future_does_not_wait_for_it() -> None:
-    stored = Reading(NOW + timedelta(days=400), "abc").fingerprint(Part(date(2026, 11, 1), "a"))
-    assert is_due(stored, NOW, "abc")
+    assert Reading(NOW + timedelta(days=400), "abc").is_due(NOW, "abc")
 
 
 def test_a_closed_month_is_left_alone_until_it_would_be_read_otherwise() -> None:
-    stored = Reading(NOW, "abc", is_closed=True).fingerprint(Part(date(2026, 9, 1), "a"))
-    assert not is_due(stored, NOW + timedelta(days=300), "abc")
-    assert is_due(stored, NOW, "other")
+    reading = Reading(NOW, "abc", state="closed")
+    assert not reading.is_due(NOW + timedelta(days=300), "abc")
+    assert reading.is_due(NOW, "other")
+
+
+def test_a_month_that_aws_did_not_have_is_asked_for_once_a_day() -> None:
+    reading = Reading(NOW, "abc", state="missing")
+    assert not reading.is_due(NOW + timedelta(hours=23), "abc")
+    assert reading.is_due(NOW + timedelta(hours=24), "abc")
+
+
+def test_the_open_months_are_those_that_may_still_change() -> None:
+    states: dict[Part, State] = {
+        Part(date(2026, 11, 1), "a"): "open",
+        Part(date(2026, 10, 1), "a"): "closed",
+        Part(date(2026, 10, 1), "b"): "open",
+        Part(date(2026, 9, 1), "a"): "closed",
+        Part(date(2026, 8, 1), "a"): "missing",
+    }
+    stored = {
+        part.key: Reading(NOW, "abc", state=state).fingerprint(part)
+        for part, state in states.items()
+    }
+    assert open_months(stored | {"bill.csv": "0a1b"}) == {date(2026, 11, 1), date(2026, 10, 1)}
 
 
 def test_a_month_is_closed_when_it_is_over_for_long_and_nothing_is_estimated() -> None:
@@ -120,18 +139,27 @@ def test_a_window_means_the_months_it_touches_and_none_of_the_future() -> None:
 def test_chunks_are_all_months_and_the_same_whatever_else_is_due(
     months: set[date], data: st.DataObject
 ) -> None:
-    found = chunks(months, NOW)
+    found = chunks(months, NOW, set())
     assert [month for chunk in found for month in chunk] == sorted(months, reverse=True)
     some = {month for month in months if data.draw(st.booleans())}
     kept = [[month for month in chunk if month in some] for chunk in found]
-    assert chunks(some, NOW) == [chunk for chunk in kept if chunk]
+    assert chunks(some, NOW, set()) == [chunk for chunk in kept if chunk]
 
 
 def test_what_still_changes_comes_first_and_history_a_quarter_at_a_time() -> None:
-    found = chunks(history(NOW, 13), NOW)
+    found = chunks(history(NOW, 13), NOW, set())
     assert [len(chunk) for chunk in found] == [2, 3, 3, 3, 3]
     assert found[0] == [date(2026, 11, 1), date(2026, 10, 1)]
     assert found[1] == [date(2026, 9, 1), date(2026, 8, 1), date(2026, 7, 1)]
+
+
+def test_all_that_is_still_open_comes_first_and_together() -> None:
+    still_open = {date(2026, 11, 1), date(2026, 10, 1), date(2026, 8, 1)}
+    found = chunks(history(NOW, 4), NOW, still_open)
+    assert found == [
+        [date(2026, 11, 1), date(2026, 10, 1), date(2026, 8, 1)],
+        [date(2026, 9, 1), date(2026, 7, 1)],
+    ]
 
 
 @given(st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1)))  # noqa: DTZ001 -- made aware

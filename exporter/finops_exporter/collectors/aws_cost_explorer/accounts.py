@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -28,15 +29,15 @@ class Accounts:
     def __init__(self, options: CostExplorerOptions, clients: Clients) -> None:
         self._options = options
         self._clients = clients
+        self.known = max(1, len(options.accounts))
+        """How many accounts there are, as far as anybody has said: at least 1."""
 
-    def count(self, ask: Ask) -> int:
-        """How many accounts there are, at least 1: it may not be known."""
+    def count(self, ask: Ask) -> None:
+        """Ask how many there are, unless the options say it; a failure leaves it unknown."""
         if self._options.accounts or not self._options.account_names:
-            return max(1, len(self._options.accounts))
-        try:
-            return max(1, len(self._listed(ask)))
-        except (CollectError, ClientError):
-            return 1
+            return
+        with suppress(CollectError, ClientError):
+            self.known = max(1, len(self._listed(ask)))
 
     def named(self, task: Task, ask: Ask) -> Iterator[Account | Notice]:
         """The accounts with their names, or why they have none; costs are read all the same."""

@@ -13,6 +13,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
+from finops_exporter.analysis.billing_time import month_of
 from finops_exporter.collectors.aws_access import Clients
 from finops_exporter.collectors.aws_cost_explorer import months
 from finops_exporter.collectors.aws_cost_explorer.accounts import Accounts
@@ -24,10 +25,10 @@ from finops_exporter.collectors.aws_cost_explorer.cuts import (
     tag_cuts,
 )
 from finops_exporter.collectors.aws_cost_explorer.months import FRESH, Part, Reading
-from finops_exporter.collectors.aws_cost_explorer.options import CostExplorerOptions
+from finops_exporter.collectors.aws_cost_explorer.options import MOST_MONTHS, CostExplorerOptions
 from finops_exporter.collectors.aws_cost_explorer.pages import COST_EXPLORER, NoDaysError, Pages
 from finops_exporter.collectors.aws_cost_explorer.reading import Due, Reader
-from finops_exporter.model import Checkpoint, Notice, Plan, PlannedPart
+from finops_exporter.model import Checkpoint, Complete, Notice, Plan, PlannedPart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,12 @@ _VERSION = 1
 """Part of what is stored of each part: raise it when the same answers would give other rows."""
 
 _DAY = timedelta(days=1)
+
+_USUAL_REGIONS = 20
+"""So many regions have costs, at the most, in most organisations."""
+
+_USUAL_CATEGORIES = 3
+"""Usage, taxes, and credits or purchases."""
 
 
 class CostExplorerCollector:
@@ -67,13 +74,10 @@ class CostExplorerCollector:
         """
         self._clients.begin()
         parts = self._parts(task)
-        pending = [
-            part for part in parts if task.window or task.stored.get(part.key) != part.fingerprint
-        ]
-        due = self._due(pending, task)
-        is_new = months.newest(task.stored, REGIONS) is None
-        accounts = self._accounts.count(ask) if due and is_new else 1
-        requests = [self._requests(one, task.stored, accounts) for one in due]
+        due = self._due([part for part in parts if task.wants(part)], task)
+        if due and months.newest(task.stored, REGIONS) is None:
+            self._accounts.count(ask)
+        requests = [self._requests(one, task.stored) for one in due]
         return Plan(
             parts=tuple(parts),
             window=task.window,
@@ -88,15 +92,20 @@ class CostExplorerCollector:
         """
         pages = Pages(self.name, self._clients, ask)
         reader = Reader(self._options, self._tags, pages, task)
+        today = month_of(task.now.date())
+        read = 0
         for place, due in enumerate(self._due(plan.parts, task)):
             if place:
-                yield Checkpoint()
+                # By what the months before have taken: nobody knows how many pages there are.
+                yield Checkpoint((pages.count - read) * COST_EXPLORER.request_usd)
+            read = pages.count
             try:
                 yield from reader.items(due, self._settings)
             except NoDaysError as error:
-                if not place:
+                if task.window or today in due.months:
                     raise
                 yield Notice("no_history", str(error))
+                yield from self._missing(due, task)
                 break
             if not place:
                 yield from self._accounts.named(task, ask)
@@ -105,9 +114,9 @@ class CostExplorerCollector:
         """What the newest months cost a day, by what they took last time."""
         pause = max(interval, FRESH)
         often = 1 + sum(
-            self._expected(cut, stored, 1) for cut in self._settings.keys() - self._tag_cuts
+            self._expected(cut, stored) for cut in self._settings.keys() - self._tag_cuts
         )
-        rarely = sum(self._expected(cut, stored, 1) for cut in self._tag_cuts)
+        rarely = sum(self._expected(cut, stored) for cut in self._tag_cuts)
         a_day = often * Decimal(_DAY / pause) + rarely * Decimal(
             _DAY / max(pause, self._options.tags_interval)
         )
@@ -118,7 +127,8 @@ class CostExplorerCollector:
         return self._clients.retry_after(error)
 
     def cancel(self) -> None:
-        """Nothing: a request takes a minute at most, and the kernel lets no other one through."""
+        """Leave the request that is under way to itself."""
+        self._clients.cancel()
 
     def _settings_of_cuts(self) -> dict[str, str]:
         """What each cut is read with, shortened, in the order of asking."""
@@ -132,13 +142,22 @@ class CostExplorerCollector:
         }
 
     def _parts(self, task: Task) -> list[PlannedPart]:
-        """The parts of the window, or else those of the history and all that are stored."""
+        """The parts of the window, or else those of the history and all that are stored.
+
+        A month that is still open is read to its end also when it is neither: what comes after it
+        must not make its last days seem complete.
+        """
+        kept = months.history(task.now, MOST_MONTHS)
+        still_open = months.open_months(task.stored).intersection(kept)
         if task.window:
-            wanted = months.touched(task.window, task.now)
+            wanted = set(months.touched(task.window, task.now))
+            wanted |= {month for month in still_open if wanted and month <= max(wanted)}
         else:
-            wanted = months.history(task.now, self._options.history_months)
+            wanted = {*months.history(task.now, self._options.history_months), *still_open}
         parts = [
-            self._planned(Part(month, cut), task) for month in wanted for cut in self._settings
+            self._planned(Part(month, cut), task)
+            for month in sorted(wanted, reverse=True)
+            for cut in self._settings
         ]
         if task.window:
             return parts
@@ -151,12 +170,12 @@ class CostExplorerCollector:
         ]
 
     def _planned(self, part: Part, task: Task) -> PlannedPart:
-        fingerprint = task.stored.get(part.key)
+        reading = Reading.of(task.stored.get(part.key))
         settings = self._settings[part.cut]
         cadence = self._options.tags_interval if part.cut in self._tag_cuts else FRESH
-        if fingerprint is None or months.is_due(fingerprint, task.now, settings, cadence):
-            fingerprint = Reading(task.now, settings).fingerprint(part)
-        return PlannedPart(part.key, fingerprint)
+        if reading is None or reading.is_due(task.now, settings, cadence):
+            reading = Reading(task.now, settings)
+        return PlannedPart(part.key, reading.fingerprint(part))
 
     def _due(self, parts: Sequence[PlannedPart], task: Task) -> list[Due]:
         """The parts that are read together."""
@@ -164,7 +183,8 @@ class CostExplorerCollector:
         for planned in parts:
             if part := Part.of(planned.key):
                 found[part.cut].add(part.month)
-        together = months.chunks(set().union(*found.values()), task.now)
+        still_open = months.open_months(task.stored)
+        together = months.chunks(set().union(*found.values()), task.now, still_open)
         return [
             Due(
                 chunk,
@@ -179,18 +199,27 @@ class CostExplorerCollector:
         ]
 
     def _regions(self, part: Part, task: Task) -> int | None:
-        reading = Reading.of(task.stored.get(part.key, ""))
+        reading = Reading.of(task.stored.get(part.key))
         return reading.regions if reading else None
 
-    def _requests(self, due: Due, stored: Mapping[str, str], accounts: int) -> int:
+    def _missing(self, due: Due, task: Task) -> Iterator[Complete]:
+        """Remember what AWS does not have; what is stored of it stays."""
+        for cut, in_cut in due.cuts.items():
+            for part in (Part(month, cut) for month in sorted(in_cut)):
+                if part.key not in task.stored:
+                    reading = Reading(task.now, self._settings[cut], state="missing")
+                    yield Complete(part.key, reading.fingerprint(part))
+
+    def _requests(self, due: Due, stored: Mapping[str, str]) -> int:
         """How many requests these months take, as far as it is known before they are asked."""
         needed = set(due.cuts)
         if needed & {REGIONS, SERVICES}:
             needed.add(CATEGORIES)
-        return 1 + sum(self._expected(cut, stored, accounts) for cut in needed)
+        return 1 + sum(self._expected(cut, stored) for cut in needed)
 
-    def _expected(self, cut: str, stored: Mapping[str, str], accounts: int) -> int:
-        """What a cut took last time; before the first time, what it takes for so many accounts."""
+    def _expected(self, cut: str, stored: Mapping[str, str]) -> int:
+        """What a cut took last time; before the first time, what it usually takes."""
         if reading := months.newest(stored, cut):
             return reading.requests
-        return {REGIONS: accounts, SERVICES: 2}.get(cut, 1)
+        regions = min(self._accounts.known, 1 + _USUAL_REGIONS)
+        return {REGIONS: regions, SERVICES: _USUAL_CATEGORIES}.get(cut, 1)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from finops_exporter.analysis.billing_time import month_of, previous_month
 from finops_exporter.model import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
 FRESH = timedelta(minutes=30)
 """Cost Explorer's own data changes a few times a day: asking sooner is paid and says nothing new.
@@ -26,6 +26,11 @@ What a run that failed or was killed had stored is not asked again at once eithe
 _AT_ONCE_FIRST, _AT_ONCE = 2, 3
 """So many months are asked for together: first those that still change, then the history."""
 
+MISSING = timedelta(days=1)
+"""History that AWS does not have is asked for once a day: a new account gets it within days."""
+
+State = Literal["open", "closed", "missing"]
+_STATES: Mapping[str, State] = {"open": "open", "closed": "closed", "missing": "missing"}
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -56,56 +61,70 @@ class Reading:
     """What was stored of a part: when it was read (aware UTC), how, and for how many requests.
 
     `settings` stands for the options that it was read with; `regions` is how many regions had
-    costs, where that was asked.
+    costs, where that was asked. A month is `closed` when it will not change any more, and `missing`
+    when AWS did not have it (yet).
     """
 
     read_at: datetime
     settings: str
     requests: int = 1
     regions: int | None = None
-    is_closed: bool = False
+    state: State = "open"
 
     def fingerprint(self, part: Part) -> str:
         """As one line; no two parts have the same."""
-        state = "closed" if self.is_closed else "open"
         regions = "-" if self.regions is None else self.regions
-        words = (state, f"{self.read_at:{_TIME}}", self.settings, self.requests, regions, part.key)
+        read_at = f"{self.read_at:{_TIME}}"
+        words = (self.state, read_at, self.settings, self.requests, regions, part.key)
         return " ".join(str(word) for word in words)
 
     @classmethod
-    def of(cls, fingerprint: str) -> Reading | None:
+    def of(cls, fingerprint: str | None) -> Reading | None:
         """What a fingerprint says; None when it is none of ours (another version's, say)."""
         try:
-            state, read_at, settings, requests, regions, _key = fingerprint.split(" ", 5)
+            state, read_at, settings, requests, regions, _key = (fingerprint or "").split(" ", 5)
             return cls(
                 read_at=datetime.strptime(read_at, _TIME).replace(tzinfo=UTC),
                 settings=settings,
                 requests=int(requests),
                 regions=None if regions == "-" else int(regions),
-                is_closed=state == "closed",
+                state=_STATES[state],
             )
-        except ValueError:
+        except (ValueError, KeyError):
             return None
 
-    def is_due(self, now: datetime, cadence: timedelta) -> bool:
+    def is_due(self, now: datetime, settings: str, cadence: timedelta = FRESH) -> bool:
         """Whether the part is to be read again; what was read in the future is (a clock jumped)."""
-        if self.is_closed:
+        if self.settings != settings:
+            return True
+        if self.state == "closed":
             return False
-        return not timedelta() <= now - self.read_at < max(cadence, FRESH)
+        pause = MISSING if self.state == "missing" else max(cadence, FRESH)
+        return not timedelta() <= now - self.read_at < pause
 
 
-def is_due(
-    fingerprint: str | None, now: datetime, settings: str, cadence: timedelta = FRESH
-) -> bool:
-    """Whether a part is to be read, by its stored fingerprint (None: never read)."""
-    reading = Reading.of(fingerprint) if fingerprint else None
-    return reading is None or reading.settings != settings or reading.is_due(now, cadence)
+def open_months(stored: Mapping[str, str]) -> set[date]:
+    """The stored months that may still change."""
+    return {
+        part.month
+        for key, fingerprint in stored.items()
+        if (part := Part.of(key))
+        and (reading := Reading.of(fingerprint))
+        and reading.state == "open"
+    }
 
 
 def newest(stored: Mapping[str, str], cut: str) -> Reading | None:
     """What is stored of the newest month of `cut`."""
-    months = {part.month: key for key in stored if (part := Part.of(key)) and part.cut == cut}
-    return Reading.of(stored[months[max(months)]]) if months else None
+    readings = {
+        part.month: reading
+        for key, fingerprint in stored.items()
+        if (part := Part.of(key))
+        and part.cut == cut
+        and (reading := Reading.of(fingerprint))
+        and reading.state != "missing"
+    }
+    return readings[max(readings)] if readings else None
 
 
 def history(now: datetime, months: int) -> list[date]:
@@ -126,16 +145,18 @@ def touched(window: Window, now: datetime) -> list[date]:
     return found
 
 
-def chunks(months: Iterable[date], now: datetime) -> list[list[date]]:
-    """The months that are asked for together, newest first: whatever is due, always the same ones.
+def chunks(months: Iterable[date], now: datetime, still_open: Container[date]) -> list[list[date]]:
+    """The months that are asked for together, newest first.
 
-    First come those that still change, then the history.
+    First come all that may still change: a day must not seem complete because a newer month was
+    read. Then comes the history, by quarters that are always the same, whatever else is due.
     """
     found: dict[int, list[date]] = defaultdict(list)
     for month in sorted(set(months), reverse=True):
         ago = (now.year - month.year) * 12 + now.month - month.month
-        found[0 if ago < _AT_ONCE_FIRST else 1 + (ago - _AT_ONCE_FIRST) // _AT_ONCE].append(month)
-    return list(found.values())
+        changes = ago < _AT_ONCE_FIRST or month in still_open
+        found[0 if changes else 1 + (ago - _AT_ONCE_FIRST) // _AT_ONCE].append(month)
+    return [found[place] for place in sorted(found)]
 
 
 def span(months: Sequence[date], now: datetime) -> Window:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from finops_exporter.collectors.aws_access import Access
 from finops_exporter.config import AccountId, Count, Duration, TagKeys, tag_keys
@@ -13,6 +14,20 @@ from finops_exporter.config import AccountId, Count, Duration, TagKeys, tag_keys
 MOST_MONTHS = 13
 """Cost Explorer keeps daily costs for 14 months, the current one included."""
 
+
+def _twelve_digits(account: str) -> str:
+    if not re.fullmatch("[0-9]{12}", account):
+        raise ValueError("must be an account id of 12 digits, such as 012345678901")
+    return account
+
+
+def _once_each(accounts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(accounts)) < len(accounts):
+        raise ValueError("names an account twice")
+    return accounts
+
+
+_Account = Annotated[AccountId, AfterValidator(_twelve_digits)]
 _Cost = Literal["UnblendedCost", "NetUnblendedCost", "BlendedCost"]
 _Amortized = Literal["AmortizedCost", "NetAmortizedCost"]
 
@@ -33,7 +48,7 @@ class CostExplorerOptions(Access):
         description="A month that ended so long ago, and that AWS does not call estimated any"
         " more, is left alone.",
     )
-    accounts: tuple[AccountId, ...] = Field(
+    accounts: Annotated[tuple[_Account, ...], AfterValidator(_once_each)] = Field(
         default=(), description="Only these linked accounts; empty: all of them."
     )
     tags: Annotated[dict[str, TagKeys] | None, BeforeValidator(tag_keys)] = Field(

@@ -15,6 +15,7 @@ from finops_exporter.collectors.aws_cost_explorer.cuts import CATEGORIES, REGION
 from finops_exporter.collectors.aws_cost_explorer.months import (
     Part,
     Reading,
+    State,
     end_of,
     is_closed,
     span,
@@ -139,7 +140,8 @@ class Reader:
             self._options.closed_after_days,
             estimated=any(one.estimated for one in of_month),
         )
-        reading = Reading(now, settings, took, self._regions, closed)
+        state: State = "closed" if closed else "open"
+        reading = Reading(now, settings, took, self._regions, state)
         # Days that the source is not yet trusted to know in full are not covered.
         covered = min(utc_midnight(end_of(month)), now - self._task.lag)
         yield Complete(part.key, reading.fingerprint(part), covered_until={PROVIDER: covered})
@@ -169,7 +171,7 @@ class Reader:
         if regions and len(regions) < len(accounts):
             for region in regions:
                 asked = [queries.ACCOUNT, queries.SERVICE]
-                for group in self._groups(days, asked, _in_region(region, regions)):
+                for group in self._groups(days, asked, *_in_region(region, regions)):
                     account, service = group.keys
                     yield _regional(group, account, service, region)
             return
@@ -253,11 +255,12 @@ def _regional(group: Group, account: str, service: str, region: str) -> CostRow:
     )
 
 
-def _in_region(region: str, regions: Sequence[str]) -> Filter:
+def _in_region(region: str, regions: Sequence[str]) -> list[Filter]:
     """What lies in the region; one without a name is what lies in none of the others."""
     if region:
-        return queries.only(queries.REGION, [region])
-    return queries.without(queries.only(queries.REGION, [other for other in regions if other]))
+        return [queries.only(queries.REGION, [region])]
+    others = [other for other in regions if other]
+    return [queries.without(queries.only(queries.REGION, others))] if others else []
 
 
 def _unknown_types(known: _Known) -> Iterator[Notice]:

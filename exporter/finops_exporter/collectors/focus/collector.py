@@ -88,7 +88,7 @@ class FocusCollector:
         parts += [self._remote_part(key, window) for key in remote.parts]
         fetched: Counter[Api] = Counter()
         for part in parts:
-            if window is not None or task.stored.get(part.key) != part.fingerprint:
+            if task.wants(part):
                 fetched += self._remote.requests(self._objects.get(part.key, ()))
         unlisted = (*found.unlisted, *remote.unlisted)
         return Plan(
@@ -146,7 +146,7 @@ class FocusCollector:
     def daily_usd(self, interval: timedelta, stored: Mapping[str, str]) -> Decimal:
         """What the listings cost; local files are free, and new objects next to nothing."""
         runs = Decimal(timedelta(days=1) // timedelta(seconds=1)) / int(interval.total_seconds())
-        return runs * self._remote.usd_a_run(stored)
+        return (runs * self._remote.usd_a_run(stored)).quantize(Decimal("1E-8"))
 
     def retry_after(self, error: Exception) -> timedelta | None:
         """What the store says that did not answer."""

@@ -54,7 +54,9 @@ class S3Store:
         seen: set[str] = set()
         while True:
             with self._explained(bucket):
-                page = self._clients.call(ask, LIST, "s3", partial(_page, wanted))
+                page = self._clients.call(
+                    ask, LIST, "s3", partial(_page, wanted), member="IsTruncated"
+                )
             for one in page.get("Contents", ()):
                 yield StoredObject(
                     "s3", bucket, one["Key"], one["Size"], one["ETag"], one["LastModified"]
