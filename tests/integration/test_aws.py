@@ -27,9 +27,10 @@ from finops_exporter.collectors.aws_options import Access
 from finops_exporter.exposition.families import Settings
 from finops_exporter.exposition.snapshot import build
 from finops_exporter.kernel import Kernel, Source
-from finops_exporter.model import Window
+from finops_exporter.model import ControlTotal, Window
 from finops_exporter.store.cuts import NoCutError
 from finops_exporter.store.reads import costs_by
+from integration.feeding import cost, swap
 from integration.test_costs import drift, fetch
 from shared import shared_data
 
@@ -83,16 +84,18 @@ def totals(database: Database, window: Window = ALL) -> set[tuple[Decimal, Decim
     return found
 
 
+SETTINGS = Settings(
+    basis="billed",
+    hold=timedelta(days=5),
+    tags=("team",),
+    lags={"aws": LAG},
+    rate=lambda _currency, _day: Decimal(1),
+    providers={"aws": "aws"},
+)
+
+
 def snapshot(database: Database, now: datetime) -> Snapshot:
-    settings = Settings(
-        basis="billed",
-        hold=timedelta(days=5),
-        tags=("team",),
-        lags={"aws": LAG},
-        rate=lambda _currency, _day: Decimal(1),
-        providers={"aws": "aws"},
-    )
-    return build(database, settings, now)
+    return build(database, SETTINGS, now)
 
 
 def asked(database: Database) -> tuple[int, int, Decimal]:
@@ -361,6 +364,85 @@ def test_a_source_that_is_configured_no_more_keeps_its_data_and_is_named(
     assert sum(samples(shown, "aws_cost_monthly_usd").values()) == pytest.approx(
         float(of.total(NOW, date(2026, 11, 1), date(2026, 12, 1))[0]), abs=1e-9
     )
+
+
+def late(day: str, known: str, amount: str = "60") -> list[Line]:
+    """40 that are known in the morning, and the rest later."""
+    morning = datetime.fromisoformat(f"{day}T06:00:00+00:00")
+    rest = replace(line(day, amount), known=datetime.fromisoformat(f"{known}+00:00"))
+    return [replace(line(day, "40"), known=morning), rest]
+
+
+@pytest.mark.parametrize("options", [{"history_months": 0}, {"closed_after_days": 30}])
+def test_the_last_day_of_a_month_is_read_to_its_end(
+    database: Database, options: dict[str, Any]
+) -> None:
+    of = Bill(
+        [*late("2026-11-29", "2026-11-29T20:00:00"), *late("2026-11-30", "2026-12-01T20:00:00")]
+    )
+    now = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    with server(of, lambda: now) as aws:
+        while now < datetime(2026, 12, 4, tzinfo=UTC):
+            run_at(database, aws.url, now, **options)
+            now += timedelta(hours=12)
+    assert totals(database) == {(Decimal(200), Decimal(200))}
+
+
+def test_a_reading_of_newer_days_does_not_complete_older_ones(database: Database) -> None:
+    of = Bill([*late("2026-11-30", "2026-11-30T20:00:00"), line("2026-12-02", "1")])
+    now = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    with server(of, lambda: now) as aws:
+        run_at(database, aws.url, now, history_months=1)
+        now = datetime(2026, 12, 3, 12, tzinfo=UTC)
+        window = Window(date(2026, 12, 1), date(2026, 12, 4))
+        assert kernel(database, lambda: now).run(source(aws.url), window).outcome == "succeeded"
+    (day,) = costs_by(database, [], Window(date(2026, 11, 30), date(2026, 12, 1)))
+    assert day.billed == 100
+
+
+def test_a_run_of_given_days_does_not_put_off_the_next_one(database: Database) -> None:
+    with server(bill(1)) as aws:
+        mine = source(aws.url, history_months=2)
+        assert kernel(database).run(mine).outcome == "succeeded"
+        later = NOW + timedelta(hours=5)
+        window = Window(date(2026, 9, 1), date(2026, 9, 2))
+        assert kernel(database, lambda: later).run(mine, window).outcome == "succeeded"
+        assert kernel(database, lambda: later).next_run(mine) == NOW + timedelta(hours=6)
+
+
+def test_tags_that_are_read_less_often_answer_no_question_but_their_own(
+    database: Database,
+) -> None:
+    of = Bill([line("2026-11-02", "5", tags={"a": "x"})])
+    tags = {"stage": ["a", "b"]}
+    options: dict[str, Any] = {"history_months": 0, "tags_interval": timedelta(days=1)}
+    later = NOW + timedelta(hours=23)
+    with server(of) as aws:
+        assert kernel(database).run(source(aws.url, tags, **options)).outcome == "succeeded"
+        of.lines.append(line("2026-11-03", "7"))
+        mine = source(aws.url, tags, **options)
+        assert kernel(database, lambda: later).run(mine).outcome == "succeeded"
+    for keys, billed in (([], 12), (["provider"], 12), (["stage"], 5)):
+        assert sum(one.billed for one in costs_by(database, keys, ALL)) == billed
+
+
+def test_differences_of_two_sources_do_not_make_up_for_each_other(database: Database) -> None:
+    for name, account, billed in (("one", "1", "5"), ("two", "2", "-5")):
+        total = ControlTotal("", "aws", date(2026, 11, 1), "USD", Decimal(billed), Decimal(billed))
+        rows = [cost("2026-11-02", "0", account_id=account)]
+        swap(database, rows, source=name, controls=[total])
+    shown = samples(snapshot(database, NOW), "aws_cost_unreconciled_usd")
+    assert abs(shown["2026-11",]) == 5
+
+
+def test_the_cap_of_a_source_that_was_removed_is_no_cap_any_more(database: Database) -> None:
+    with server(bill(1)) as aws:
+        kernel(database).run(source(aws.url, history_months=0))
+        shown = snapshot(database, NOW)
+        assert samples(shown, "finops_cloud_api_budget_usd") == {("aws", "ce:GetCostAndUsage"): 1}
+        other = build(database, replace(SETTINGS, lags={"renamed": LAG}, providers={}), NOW)
+        assert samples(other, "finops_cloud_api_budget_usd") == {}
+        assert samples(other, "finops_cloud_api_requests_total")
 
 
 def test_two_replicas_pay_for_one_refresh(database: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -443,6 +444,79 @@ def test_a_profile_of_the_command_line_is_used(
         assert set(aws.keys) == {"AKIAPROFILE"}
         with pytest.raises(CollectError, match=r"profile \(nobody\) could not be found"):
             read(collector(aws, history_months=0, profile="nobody"))
+
+
+def test_credentials_that_were_renewed_help_the_next_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "credentials"
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    with server(bill(1)) as aws:
+        source = collector(aws, history_months=0, account_names=False)
+        file.write_text("[default]\naws_access_key_id=OLD\naws_secret_access_key=x\n")
+        aws.faults.extend([refusal("ExpiredTokenException")] * 2)
+        with pytest.raises(CollectError, match="have expired"):
+            read(source)
+        file.write_text("[default]\naws_access_key_id=NEW\naws_secret_access_key=x\n")
+        read(source)
+        assert set(aws.keys[2:]) == {"NEW"}
+
+
+def test_an_organisation_of_many_accounts_is_planned_by_its_regions() -> None:
+    of = bill(1)
+    of.names = {f"{number:012d}": f"account {number}" for number in range(150)}
+    with server(of) as aws:
+        source = collector(aws, history_months=0)
+        plan = plan_of(source)
+        # The total, the record types, 20 regions and which they are, three categories, one tag.
+        assert plan.least_usd == Decimal("0.27")
+        # What a day costs is then known as well, for the cap.
+        assert source.daily_usd(timedelta(hours=6), {}) == 4 * plan.least_usd
+
+
+def test_history_that_aws_does_not_have_fails_no_later_run_and_is_asked_for_once_a_day() -> None:
+    of = bill(1)
+    of.oldest = date(2026, 10, 1)
+    with server(of) as aws:
+        source = collector(aws, history_months=6)
+        stored = stored_after(read(source))
+        for later, due in ((timedelta(minutes=10), 0), (timedelta(hours=23), 7)):
+            task = Task(NOW + later, stored=stored)
+            assert sum(plan_of(source, task).requests.values()) == due
+            read(source, task)
+        before = aws.count()
+        tomorrow = Task(NOW + timedelta(hours=24), stored=stored)
+        items = read(source, tomorrow)
+        assert [item.reason for item in items if isinstance(item, Notice)] == ["no_history"]
+        assert aws.count() - before == 7 + 1
+
+
+def test_a_call_that_is_given_up_does_not_hold_up_the_end() -> None:
+    with server(bill(1)) as aws:
+        source = collector(aws, history_months=0)
+        plan, ask = plan_of(source), Asked(source)
+        asked, go_on = Event(), Event()
+        usual = aws.answers["GetCostAndUsage"]
+
+        def slow(question: Any) -> dict[str, Any]:
+            asked.set()
+            go_on.wait(30)
+            return usual(question)
+
+        aws.answers["GetCostAndUsage"] = slow
+
+        def give_up() -> None:
+            asked.wait(30)
+            source.cancel()
+
+        canceller = Thread(target=give_up)
+        canceller.start()
+        with pytest.raises(CollectError, match="stopped while ce:GetCostAndUsage did not answer"):
+            list(source.collect(Task(NOW), plan, ask))
+        go_on.set()
+        canceller.join()
 
 
 def test_a_tag_that_appears_later_is_read_for_all_of_history() -> None:

@@ -94,7 +94,8 @@ class CostExplorerCollector:
         reader = Reader(self._options, self._tags, pages, task)
         today = month_of(task.now.date())
         read = 0
-        for place, due in enumerate(self._due(plan.parts, task)):
+        all_due = self._due(plan.parts, task)
+        for place, due in enumerate(all_due):
             if place:
                 # By what the months before have taken: nobody knows how many pages there are.
                 yield Checkpoint((pages.count - read) * COST_EXPLORER.request_usd)
@@ -105,7 +106,9 @@ class CostExplorerCollector:
                 if task.window or today in due.months:
                     raise
                 yield Notice("no_history", str(error))
-                yield from self._missing(due, task)
+                # What is older still is not there either.
+                for older in all_due[place:]:
+                    yield from self._missing(older, task)
                 break
             if not place:
                 yield from self._accounts.named(task, ask)
