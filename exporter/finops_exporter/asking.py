@@ -163,7 +163,7 @@ class Asking:
     def _wait(self, wait: timedelta, api: Api, error: Exception) -> None:
         if self._patience.clock() + wait >= self._deadline:
             raise CollectError(
-                f"{self._collector.name}: {api.name} asks to wait longer than the timeout allows: "
+                f"{self._collector.name}: {api.name} cannot be asked again before the timeout: "
                 f"{error}"
             ) from error
         if self._patience.wait(wait):

@@ -93,7 +93,7 @@ def report(done: Report) -> None:
     for rejected in done.rejected:
         click.echo(f"{done.source}: left out {rejected}", err=True)
     if done.error and not done.rejected:
-        click.echo(f"{done.source}: {done.error}", err=True)
+        click.echo(f"{done.source}: {done.error.removeprefix(f'{done.source}: ')}", err=True)
 
 
 def costs(table: CostTable) -> None:

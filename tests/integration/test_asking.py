@@ -275,7 +275,7 @@ def test_the_wait_that_is_asked_for_is_kept(database: Database) -> None:
 def test_a_wait_beyond_the_timeout_ends_the_run_at_once(database: Database) -> None:
     patient, waited = waiting(database)
     report = patient.run(source(refusing(1, waits=timedelta(hours=2))))
-    assert "asks to wait longer than the timeout allows: slow down" in str(report.error)
+    assert "cannot be asked again before the timeout: slow down" in str(report.error)
     assert waited == []
 
 
