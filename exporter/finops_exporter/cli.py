@@ -69,8 +69,9 @@ def collect(
 ) -> None:
     """Read the sources into the database: once, or on schedule without serving.
 
-    A run that is ended half-way changes nothing that is stored. --since and --until, with
-    --once or --dry-run, read those days again from every file.
+    Of a run that is ended half-way, only what it had stored at a checkpoint stays: nothing of
+    files, whole months of an API. --since and --until, with --once or --dry-run, read those days
+    again: from every file, and the months that hold them from an API.
 
     \b
     Examples:

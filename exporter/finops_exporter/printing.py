@@ -92,6 +92,8 @@ def report(done: Report) -> None:
     )
     for rejected in done.rejected:
         click.echo(f"{done.source}: left out {rejected}", err=True)
+    for notice in done.notices:
+        click.echo(f"{done.source}: {notice.message.removeprefix(f'{done.source}: ')}", err=True)
     if done.error and not done.rejected:
         click.echo(f"{done.source}: {done.error.removeprefix(f'{done.source}: ')}", err=True)
 

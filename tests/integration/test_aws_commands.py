@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from doubles.aws_bill import RefusedRequest
 from doubles.aws_server import AwsServer, refusal
 from doubles.aws_support import server
 from integration.processes import as_url, configure, invoke
 from integration.test_aws_kill import bill_of_today
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 AWS: dict[str, Any] = {"type": "aws_cost_explorer", "name": "aws", "history_months": 0}
@@ -111,6 +112,17 @@ def test_a_source_that_was_removed_is_named_as_such(
     assert (line["source"], line["is_configured"], line["next_run"]) == ("aws", False, None)
     assert line["newest_day"] is not None
     assert "configured no more" in invoke("sources", "--config", file).stdout
+
+
+def test_what_a_run_noticed_is_told(tmp_path: Path, aws: AwsServer, database_url: str) -> None:
+    aws.answers["ListAccounts"] = _refused
+    result = invoke("collect", "--once", "--config", config(tmp_path, as_url(database_url), aws))
+    assert result.exit_code == 0
+    assert "aws: AWS does not allow organizations:ListAccounts" in result.stderr
+
+
+def _refused(_asked: Mapping[str, Any]) -> dict[str, Any]:
+    raise RefusedRequest("AccessDeniedException", "no")
 
 
 def test_costs_that_no_cut_knows_are_wrong_usage(

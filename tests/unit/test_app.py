@@ -89,6 +89,15 @@ collectors:
     ]
 
 
+def test_an_address_with_a_password_is_refused_without_repeating_it(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("collectors: [{type: aws_cost_explorer, endpoint_url: !env EP}]")
+    loaded = load(path, {"EP": "http://user:s3cretpw@127.0.0.1:1"})
+    with pytest.raises(ConfigError, match="hold no @: no password") as caught:
+        app.sources(loaded)
+    assert "s3cretpw" not in str(caught.value)
+
+
 def test_a_source_without_its_library_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,7 +111,7 @@ class Clients:
                 answer = self._unless_cancelled(api, lambda: make(client))
             except _NO_WAY as error:
                 raise NotSentError(f"{self._source}: {api.name}: {error}") from error
-            if member is not None and isinstance(answer, dict) and member not in answer:
+            if member is not None and not (isinstance(answer, dict) and member in answer):
                 raise ResponseParserError(f"the answer holds no {member}; was it cut short?")
             self._was_renewed = False
             return answer

@@ -33,7 +33,9 @@ _Role = Annotated[
 _Session = Annotated[
     str, _shaped(r"[\w+=,.@-]{2,64}", "be 2 to 64 letters, digits, or any of _+=,.@-")
 ]
-_Endpoint = Annotated[str, _shaped(r"https?://.+", "start with http:// or https://")]
+_Endpoint = Annotated[
+    str, _shaped(r"https?://[^@]+", "start with http:// or https://, and hold no @: no password")
+]
 
 
 class AssumeRole(Options):
