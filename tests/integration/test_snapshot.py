@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter_families import samples
 from finops_exporter.exposition.exposition import Exposition
 from finops_exporter.exposition.families import Settings
 from finops_exporter.exposition.snapshot import Snapshot, build
@@ -39,11 +40,6 @@ def plain(basis: Basis = "billed", **lags: int) -> Settings:
         rate=rate,
         owners={("aws", "111"): "platform"},
     )
-
-
-def samples(snapshot: Snapshot, name: str) -> dict[tuple[str, ...], float]:
-    """A family's samples; none when the family is absent."""
-    return next((f.samples for f in snapshot.families if f.metric.name == name), {})
 
 
 def test_an_empty_store_shows_no_cost_at_all(database: Database) -> None:
