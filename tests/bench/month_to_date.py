@@ -51,10 +51,10 @@ ROLLUP = """
 INSERT INTO cost_months (month, series_id, billed, effective, facts)
 SELECT date_trunc('month', day)::date, series_id, sum(billed), sum(effective), count(*)
 FROM cost_facts GROUP BY 1, 2"""
-CUTS = """
-INSERT INTO cost_cuts (provider, month, source, cut, facts)
-SELECT 'aws', date_trunc('month', day)::date, 'bench', %(cut)s, count(*)
-FROM cost_facts GROUP BY 1, 2"""
+PART_MONTHS = """
+INSERT INTO cost_part_months (part_id, provider, month, currency, cut, billed, effective, facts)
+SELECT part_id, 'aws', month, 'USD', %(cut)s, sum(billed), sum(effective), sum(facts)
+FROM cost_months, cost_parts GROUP BY 1, 3"""
 
 # The baseline has the narrow table, its key on the day, and the server's own parallel scans: what a
 # store without rollups would ask.
@@ -107,7 +107,7 @@ def _fill(connection: Connection, series: int, days: int) -> None:
     }
     for key in KEYS:
         connection.execute(f"ALTER TABLE cost_facts DROP CONSTRAINT {key}".encode())
-    for statement in (*DIMENSIONS, FACTS, ROLLUP, CUTS):
+    for statement in (*DIMENSIONS, FACTS, ROLLUP, PART_MONTHS):
         connection.execute(statement.encode(), values)
     for key, column in KEYS.items():
         target = "cost_series" if column == "series_id" else "cost_parts"

@@ -339,7 +339,7 @@ def test_a_tag_that_is_configured_no_more_is_withdrawn(database: Database) -> No
     with server(of) as aws:
         kernel(database).run(source(aws.url, history_months=2))
         run_at(database, aws.url, NOW + timedelta(hours=6), tags={}, history_months=0)
-    assert fetch(database, "SELECT DISTINCT cut FROM cost_cuts WHERE cut LIKE '%tag%'") == []
+    assert fetch(database, "SELECT DISTINCT cut FROM cost_part_months WHERE cut LIKE '%tag%'") == []
     (sums,) = costs_by(database, [], ALL)
     assert sums.billed == of.total(NOW, ALL.since, ALL.until)[0]
     assert drift(database) == []

@@ -38,7 +38,7 @@ def drift(database: Database) -> list[tuple[Any, ...]]:
         """
         WITH facts AS (
             SELECT f.*, date_trunc('month', day)::date AS month, c.group_id, g.provider,
-                   g.account_id, g.cut, p.source
+                   g.account_id, g.currency, g.cut, p.source
             FROM cost_facts f JOIN cost_series c USING (series_id)
             JOIN cost_groups g USING (group_id) JOIN cost_parts p USING (part_id)
         )
@@ -57,10 +57,12 @@ def drift(database: Database) -> list[tuple[Any, ...]]:
                    FROM facts GROUP BY 1, 2, 3, 4) f USING (provider, account_id, day, source)
         WHERE a.facts IS DISTINCT FROM f.n
         UNION ALL
-        SELECT 'cut', k.month::text, k.cut FROM cost_cuts k
-        FULL JOIN (SELECT provider, month, source, cut, count(*) AS n
-                   FROM facts GROUP BY 1, 2, 3, 4) f USING (provider, month, source, cut)
-        WHERE k.facts IS DISTINCT FROM f.n
+        SELECT 'part', k.month::text, k.cut FROM cost_part_months k
+        FULL JOIN (SELECT part_id, provider, month, currency, cut, sum(billed) AS b,
+                          sum(effective) AS e, count(*) AS n
+                   FROM facts GROUP BY 1, 2, 3, 4, 5) f
+        USING (part_id, provider, month, currency, cut)
+        WHERE (k.billed, k.effective, k.facts) IS DISTINCT FROM (f.b, f.e, f.n)
         """,
     )
 
@@ -365,7 +367,8 @@ def test_any_history_of_replacements_equals_the_last_word_on_each_part_and_day(
     with database.connection() as connection:
         connection.execute(
             "TRUNCATE cost_facts, cost_parts, cost_series, cost_groups, cost_months, cost_days,"
-            " cost_account_days, cost_cuts, cost_coverage, cost_controls, cost_restatements CASCADE"
+            " cost_account_days, cost_part_months, cost_coverage, cost_controls,"
+            " cost_restatements CASCADE"
         )
     truth: dict[tuple[str, date], list[CostRow]] = defaultdict(list)
     for rows, window, parts in history:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from finops_exporter.errors import StoreError
 from finops_exporter.model import NONE
 from finops_exporter.store import runs
+from finops_exporter.store.copy_lines import CopyLines
 from finops_exporter.store.database import LOCK_SPACE, Connection, rows, run
 from finops_exporter.store.sql import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from finops_exporter.model import (
@@ -71,8 +70,7 @@ class Staging:
         self._empty()
 
     def _empty(self) -> None:
-        self._groups: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._numbers: dict[tuple[tuple[str, ...], str, str], int] = {}
+        self._lines = CopyLines()
         for name in ("drop_stage", "create_stage", "create_stage_series"):
             run(self._connection, name)
 
@@ -81,35 +79,15 @@ class Staging:
         incoming = iter(cost_rows)
         count = 0
         while batch := list(islice(incoming, BATCH)):
-            series: list[Sequence[object]] = []
-            self._copy("copy_stage", [self._narrow(row, series) for row in batch])
-            self._copy("copy_stage_series", series)
+            with self._connection.cursor() as cursor:
+                with cursor.copy(sql("copy_stage")) as copy:
+                    for lines in self._lines.of(batch):
+                        copy.write(lines)
+                with cursor.copy(sql("copy_stage_series")) as copy:
+                    for one in self._lines.unseen():
+                        copy.write_row(one)
             count += len(batch)
         return count
-
-    def _narrow(self, row: CostRow, unseen: list[Sequence[object]]) -> Sequence[object]:
-        """The row with a number for its dimensions, which go to `unseen` when they are new."""
-        group = (
-            row.cut,
-            row.provider,
-            row.account_id,
-            row.service,
-            row.charge_category,
-            row.currency,
-        )
-        # One copy of each group: a run may hold hundreds of thousands of series.
-        known = self._groups.setdefault(group, group)
-        series = (known, row.region, _tags_text(tuple(row.tags.items())))
-        number = self._numbers.get(series)
-        if number is None:
-            number = self._numbers[series] = len(self._numbers)
-            unseen.append((number, *known, *series[1:]))
-        return (row.part, row.day, number, row.billed, row.effective, row.estimated)
-
-    def _copy(self, name: str, values: Iterable[Sequence[object]]) -> None:
-        with self._connection.cursor() as cursor, cursor.copy(sql(name)) as copy:
-            for one in values:
-                copy.write_row(one)
 
     def swap(
         self,
@@ -160,8 +138,9 @@ class Staging:
             )
         for key in declared.withdrawn:
             self._add_part(key, None, (None, None))
-        run(self._connection, "forget_undeclared")
-        run(self._connection, "forget_unused_series")
+        if not self._lines.parts.keys() <= {part.part for part in declared.complete}:
+            run(self._connection, "forget_undeclared")
+            run(self._connection, "forget_unused_series")
         self._connection.execute("ANALYZE stage (part, day, number)")
         self._connection.execute("ANALYZE stage_series")
 
@@ -209,12 +188,9 @@ class Staging:
         restated = run(connection, "record_restatements", scope)
         removed = run(connection, "apply_removed")
         written = run(connection, "apply_changed")
-        for rollup in ("months", "days"):
-            run(connection, f"roll_{rollup}")
-            run(connection, f"sweep_{rollup}")
-        for scoped in ("account_days", "cuts"):
-            run(connection, f"roll_{scoped}", scope)
-            run(connection, f"sweep_{scoped}", scope)
+        for rollup in ("months", "days", "account_days", "part_months"):
+            run(connection, f"roll_{rollup}", scope)
+            run(connection, f"sweep_{rollup}", scope)
         return Changes(written=written, removed=removed, restated_days=restated)
 
     def _describe(self, declared: Declared) -> None:
@@ -239,8 +215,3 @@ def staging(connection: Connection, source: str) -> Iterator[Staging]:
         yield stage
     finally:
         stage.close()
-
-
-@lru_cache(maxsize=4096)
-def _tags_text(tags: tuple[tuple[str, str], ...]) -> str:
-    return json.dumps(dict(tags), sort_keys=True)

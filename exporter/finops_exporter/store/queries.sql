@@ -178,13 +178,17 @@ LIMIT 1;
 -- name: foreign_account_days
 -- Another source already gave money for the same account and day. What belongs to no account (a
 -- tax) may come from several.
-SELECT a.source, a.provider, a.account_id, min(a.day), max(a.day), count(*)
-FROM (
+WITH rivals AS MATERIALIZED (
+    SELECT source, provider, account_id, day FROM cost_account_days
+    WHERE source <> %(source)s AND account_id <> %(no_account)s
+      AND (provider, account_id) IN (SELECT provider, account_id FROM stage_series)
+), incoming AS (
     SELECT DISTINCT provider, account_id, day
     FROM (SELECT DISTINCT number, day FROM stage) d JOIN stage_series USING (number)
-) t
-JOIN cost_account_days a USING (provider, account_id, day)
-WHERE a.source <> %(source)s AND account_id <> %(no_account)s
+)
+SELECT source, provider, account_id, min(day), max(day), count(*)
+FROM rivals JOIN incoming USING (provider, account_id, day)
+WHERE EXISTS (SELECT FROM rivals) -- mostly there is none, and then no row is looked at
 GROUP BY 1, 2, 3 ORDER BY 6 DESC, 1, 2, 3
 LIMIT 1;
 
@@ -268,30 +272,37 @@ WITH complete AS (
     FROM cost_coverage c JOIN cost_parts p USING (part_id)
     WHERE p.source = %(source)s
     GROUP BY c.provider
+), given AS (
+    SELECT DISTINCT m.provider, m.month, m.cut
+    FROM cost_part_months m JOIN cost_parts p USING (part_id)
+    WHERE p.source = %(source)s
 ), main_cut AS (
     SELECT DISTINCT ON (provider) provider, cut
-    FROM cost_cuts WHERE source = %(source)s
+    FROM given
     ORDER BY provider, cardinality(string_to_array(cut, ',')) DESC, cut DESC
 ), moved AS (
     -- A series may leave one part and appear in another of the same run: that restates nothing.
     SELECT provider, account_id, day, currency, series_id,
            sum(billed_change) AS billed_change, sum(effective_change) AS effective_change
     FROM changes JOIN main_cut USING (provider, cut) GROUP BY 1, 2, 3, 4, 5
+), days AS (
+    SELECT provider, account_id, day, currency,
+           sum(billed_change) AS billed_change, sum(abs(billed_change)) AS billed_moved,
+           sum(effective_change) AS effective_change, sum(abs(effective_change)) AS effective_moved
+    FROM moved
+    WHERE billed_change <> 0 OR effective_change <> 0
+    GROUP BY 1, 2, 3, 4
 )
-SELECT %(run_id)s, m.provider, m.account_id, m.day, m.currency,
-       sum(m.billed_change), sum(abs(m.billed_change)),
-       sum(m.effective_change), sum(abs(m.effective_change))
-FROM moved m
+SELECT %(run_id)s, d.provider, d.account_id, d.day, d.currency,
+       d.billed_change, d.billed_moved, d.effective_change, d.effective_moved
+FROM days d
 JOIN complete c USING (provider)
-WHERE m.day < (c.until AT TIME ZONE 'UTC')::date
-  AND (m.billed_change <> 0 OR m.effective_change <> 0)
+WHERE d.day < (c.until AT TIME ZONE 'UTC')::date
   AND EXISTS (SELECT FROM cost_account_days a
-              WHERE a.provider = m.provider AND a.account_id = m.account_id AND a.day <= m.day
+              WHERE a.provider = d.provider AND a.account_id = d.account_id AND a.day <= d.day
                 AND a.source = %(source)s)
-  AND EXISTS (SELECT FROM cost_cuts k
-              WHERE k.provider = m.provider AND k.month = date_trunc('month', m.day)::date
-                AND k.source = %(source)s)
-GROUP BY 2, 3, 4, 5;
+  AND EXISTS (SELECT FROM given g
+              WHERE g.provider = d.provider AND g.month = date_trunc('month', d.day)::date);
 
 -- name: apply_removed
 DELETE FROM cost_facts f USING changes c
@@ -340,14 +351,18 @@ ON CONFLICT (provider, account_id, day, source) DO UPDATE SET facts = a.facts + 
 -- name: sweep_account_days
 DELETE FROM cost_account_days WHERE source = %(source)s AND facts = 0;
 
--- name: roll_cuts
-INSERT INTO cost_cuts AS k (provider, month, source, cut, facts)
-SELECT provider, date_trunc('month', day)::date, %(source)s, cut, sum(facts_change)
-FROM changes GROUP BY 1, 2, 4
-ON CONFLICT (provider, month, source, cut) DO UPDATE SET facts = k.facts + EXCLUDED.facts;
+-- name: roll_part_months
+INSERT INTO cost_part_months AS m (part_id, provider, month, currency, cut, billed, effective, facts)
+SELECT part_id, provider, date_trunc('month', day)::date, currency, cut, sum(billed_change),
+       sum(effective_change), sum(facts_change)
+FROM changes GROUP BY 1, 2, 3, 4, 5
+ON CONFLICT (part_id, provider, month, currency, cut) DO UPDATE
+SET billed = m.billed + EXCLUDED.billed, effective = m.effective + EXCLUDED.effective,
+    facts = m.facts + EXCLUDED.facts;
 
--- name: sweep_cuts
-DELETE FROM cost_cuts WHERE source = %(source)s AND facts = 0;
+-- name: sweep_part_months
+DELETE FROM cost_part_months
+WHERE part_id IN (SELECT part_id FROM swap_parts) AND facts = 0;
 
 -- name: clear_coverage
 DELETE FROM cost_coverage WHERE part_id IN (SELECT part_id FROM swap_parts WHERE since IS NULL);
@@ -403,7 +418,8 @@ SELECT provider, min(day), max(day) FILTER (WHERE day < (%(now)s AT TIME ZONE 'U
 FROM cost_account_days GROUP BY 1 ORDER BY 1;
 
 -- name: cuts
-SELECT provider, month, source, cut FROM cost_cuts;
+SELECT DISTINCT m.provider, m.month, p.source, m.cut
+FROM cost_part_months m JOIN cost_parts p USING (part_id);
 
 -- name: monthly_costs
 SELECT g.provider, m.month, g.account_id, s.region, g.service, g.currency,
@@ -470,14 +486,10 @@ WITH control AS (
     FROM cost_controls c JOIN cost_parts p USING (part_id)
     GROUP BY 1, 2, 3, 4, 5
 ), ours AS (
-    SELECT p.source, g.provider, date_trunc('month', f.day)::date AS month, g.currency, g.cut,
-           sum(f.billed) AS billed, sum(f.effective) AS effective
-    FROM cost_facts f
-    JOIN cost_series s USING (series_id)
-    JOIN cost_groups g USING (group_id)
-    JOIN cost_parts p USING (part_id)
-    WHERE (f.part_id, g.provider) IN (SELECT part_id, provider FROM cost_controls)
-      AND f.day >= (SELECT min(month) FROM unnest(%(months)s::date[]) AS x(month))
+    SELECT p.source, m.provider, m.month, m.currency, m.cut,
+           sum(m.billed) AS billed, sum(m.effective) AS effective
+    FROM cost_part_months m JOIN cost_parts p USING (part_id)
+    WHERE (m.part_id, m.provider) IN (SELECT part_id, provider FROM cost_controls)
     GROUP BY 1, 2, 3, 4, 5
 )
 SELECT w.provider, w.month, source, cut, currency,
@@ -536,18 +548,17 @@ SELECT DISTINCT provider, currency FROM cost_groups;
 
 -- name: currency_rows
 -- Of several cuts of the same money the rows of the one that knows most.
-WITH main_cut AS (
+WITH given AS (
+    SELECT p.source, m.* FROM cost_part_months m JOIN cost_parts p USING (part_id)
+), main_cut AS (
     SELECT DISTINCT ON (source, provider) source, provider, cut
-    FROM cost_cuts
+    FROM given
     ORDER BY source, provider, cardinality(string_to_array(cut, ',')) DESC, cut DESC
 )
-SELECT a.source, g.currency, count(*)
+SELECT g.source, g.currency, sum(g.facts)::bigint
 FROM unnest(%(providers)s::text[], %(currencies)s::text[]) AS w(provider, currency)
-JOIN cost_groups g USING (provider, currency)
-JOIN cost_series s USING (group_id)
-JOIN cost_facts f USING (series_id)
-JOIN cost_parts a USING (part_id)
-JOIN main_cut m ON (m.source, m.provider, m.cut) = (a.source, g.provider, g.cut)
+JOIN given g USING (provider, currency)
+JOIN main_cut USING (source, provider, cut)
 GROUP BY 1, 2;
 
 
