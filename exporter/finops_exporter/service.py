@@ -16,7 +16,7 @@ import structlog
 from finops_exporter import __version__
 from finops_exporter.asking import Patience
 from finops_exporter.errors import FinopsError, StoreError
-from finops_exporter.exposition.render import CONTENT_TYPE
+from finops_exporter.exposition.render import TEXT_TYPE
 from finops_exporter.kernel import Kernel, Source
 from finops_exporter.model import utc_midnight
 from finops_exporter.scheduler import Scheduler, Surroundings
@@ -119,7 +119,7 @@ class Service:
     async def _listen(self, host: str, port: int) -> tuple[web.AppRunner, int]:
         views = server.Views(
             page=lambda: self._exposition.page,
-            content_type=CONTENT_TYPE,
+            content_type=TEXT_TYPE,
             not_ready=self._not_ready,
             problem=self._problem,
             providers=self._providers,

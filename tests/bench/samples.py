@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from finops_exporter.exposition.bodies import Page, blocks, page
 from finops_exporter.exposition.catalogue import LIVE_METRICS, Family, cost_metric
-from finops_exporter.exposition.render import Page, block, page, render
+from finops_exporter.exposition.render import Rendered, Renderer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,4 +50,14 @@ def registry(given: Sequence[Family]) -> CollectorRegistry:
 def ready_page(given: Sequence[Family]) -> Page:
     """A page as a refresh leaves it: the snapshot's block, then what follows the clock."""
     live = Family(LIVE_METRICS["finops_database_up"], {(): 1.0})
-    return page(block(render(given)), render([live]))
+    (above,) = Renderer().render([live])
+    return page(
+        blocks(Renderer().render(given)),
+        above.text + above.samples,
+        above.openmetrics + above.samples + b"# EOF\n",
+    )
+
+
+def text_of(rendered: Sequence[Rendered]) -> bytes:
+    """Families in the text format."""
+    return b"".join(one.text + one.samples for one in rendered)

@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
-from finops_exporter.exposition.render import render
+from finops_exporter.exposition.render import Renderer
 
 from .harness import Job, Row, bar, interleaved, say
-from .samples import families, ready_page
+from .samples import families, ready_page, text_of
 from .servers import LOOPBACK
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ def _client(kind: str, series: int, encoding: str) -> Iterator[_Client]:
 
 def _check(clients: Mapping[str, _Client], given: Sequence[Family], encoding: str) -> None:
     """All serve the same samples as asked for: a fast wrong answer would prove nothing."""
-    page = ready_page(given).identity
+    page = b"".join(ready_page(given).text.identity)
     for kind, client in clients.items():
         body = client.scrape()
         text = gzip.decompress(body) if encoding == "gzip" else body
-        if text != (render(given) if kind == THEIRS else page):
+        if text != (text_of(Renderer().render(given)) if kind == THEIRS else page):
             raise AssertionError(f"{kind} does not serve the samples")

@@ -90,7 +90,7 @@ def main() -> int:
         reports = app.collect_once(database, configured)
         shown = exposition.Exposition(database, app.settings(config, configured))
         shown.refresh(app.utc_now())
-        sys.stdout.write(shown.page.identity.decode())
+        sys.stdout.write(b"".join(shown.page.text.identity).decode())
     return 0 if reports[0].outcome == "succeeded" else 1
 
 

@@ -11,7 +11,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
+from prometheus_client.parser import text_string_to_metric_families
 
+from exporter_families import text_of
 from finops_exporter.exposition.exposition import Exposition
 from finops_exporter.exposition.families import Settings
 from finops_exporter.model import Account, Api, ControlTotal, CostRow, Notice, Rejected
@@ -20,6 +25,11 @@ from integration.feeding import NOW, cost, swap
 from shared import ROOT, tool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prometheus_client.metrics_core import Metric
+
+    from finops_exporter.exposition.bodies import Page
     from finops_exporter.store.database import Database
 
 GOLDEN = ROOT / "tests" / "golden" / "metrics.prom"
@@ -76,7 +86,7 @@ def restated(row: CostRow) -> CostRow:
 
 
 @pytest.fixture
-def body(database: Database) -> str:
+def page(database: Database) -> Page:
     account = Account("aws", "111111111111", "production", "payer")
     for rows in (bill(), [restated(row) for row in bill()]):
         swap(
@@ -106,7 +116,12 @@ def body(database: Database) -> str:
     )
     exposition = Exposition(database, settings)
     exposition.refresh(NOW)
-    return exposition.page.identity.decode()
+    return exposition.page
+
+
+@pytest.fixture
+def body(page: Page) -> str:
+    return text_of(page)
 
 
 def test_the_whole_body_is_the_reviewed_one(body: str) -> None:
@@ -115,6 +130,31 @@ def test_the_whole_body_is_the_reviewed_one(body: str) -> None:
     if os.environ.get("FINOPS_UPDATE_GOLDEN"):
         GOLDEN.write_text(masked, encoding="utf-8")
     assert masked == GOLDEN.read_text(encoding="utf-8"), "review, then FINOPS_UPDATE_GOLDEN=1"
+
+
+def test_openmetrics_says_the_same(page: Page) -> None:
+    def told(families: Iterable[Metric]) -> dict[tuple[object, ...], float]:
+        return {
+            (
+                family.name,
+                family.type,
+                family.documentation,
+                one.name,
+                *sorted(one.labels.items()),
+            ): one.value
+            for family in families
+            for one in family.samples
+        }
+
+    openmetrics = b"".join(page.openmetrics.identity).decode()
+    assert openmetrics.endswith("\n# EOF\n")
+    read = list(openmetrics_families(openmetrics))  # type: ignore[no-untyped-call]  # the library has no types here
+    assert told(read) == told(text_string_to_metric_families(text_of(page)))
+    units = {family.name: family.unit for family in read if family.unit}
+    assert units["aws_cost_monthly_usd"] == "usd"
+    assert units["aws_cost_restated_usd"] == "usd"
+    assert units["finops_source_lag_seconds"] == "seconds"
+    assert set(units.values()) == {"usd", "seconds"}
 
 
 def test_promtool_has_nothing_to_say_about_the_body(body: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter_families import samples
+from exporter_families import samples, text_of
 from finops_exporter.exposition.exposition import Exposition
 from finops_exporter.exposition.families import Settings
 from finops_exporter.exposition.snapshot import Snapshot, build
@@ -333,17 +333,17 @@ def test_a_scraper_never_sees_a_part_of_a_refresh(database: Database) -> None:
         last: object = None
         while not done.is_set():
             page = exposition.page
-            if page is last or b"aws_cost_monthly_usd" not in page.identity:
+            text = text_of(page)
+            if page is last or "aws_cost_monthly_usd" not in text:
                 continue
             last = page
             families = {
-                family.name: family.samples
-                for family in text_string_to_metric_families(page.identity.decode())
+                family.name: family.samples for family in text_string_to_metric_families(text)
             }
             total = sum(sample.value for sample in families["aws_cost_monthly_usd"])
             seen.append(total)
             if total != 100 or len(families["aws_cost_daily_usd"]) != 2:
-                wrong.append(page.identity.decode())
+                wrong.append(text)
 
     scraper = threading.Thread(target=scrape)
     scraper.start()
@@ -365,11 +365,11 @@ def test_the_last_good_values_stay_when_the_database_is_gone(database: Database)
     swap(database, [cost("2026-11-20", "1")])
     exposition = Exposition(database, plain())
     exposition.refresh(NOW)
-    good = exposition.page.identity.decode()
+    good = text_of(exposition.page)
     assert "finops_database_up 1.0\n" in good
     database.close()
     exposition.refresh(NOW + timedelta(minutes=5))
-    after = exposition.page.identity.decode()
+    after = text_of(exposition.page)
     assert "finops_database_up 0.0\n" in after
     for line in good.splitlines():
         if line.startswith(("aws_cost", "finops_snapshot_timestamp", "finops_billing")):

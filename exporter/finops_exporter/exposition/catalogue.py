@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["gauge", "counter"]
 
+UNITS = frozenset({"usd", "seconds", "bytes"})
+"""What the last word of a name may be that is the unit of its values."""
+
 OWN_PREFIX = ("aws", "gcp", "azure")
 """Providers with families of their own; any other shares `other_*` with a `provider` label."""
 
@@ -22,6 +25,12 @@ class Metric:
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> str | None:
+        """The unit that ends the name (of a counter, before _total); None when it names none."""
+        word = self.name.removesuffix("_total").rpartition("_")[2]
+        return word if word in UNITS else None
 
 
 @dataclass(slots=True)

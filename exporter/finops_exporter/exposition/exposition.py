@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import platform
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from finops_exporter import __version__
 from finops_exporter.errors import StoreError
+from finops_exporter.exposition.bodies import Blocks, Page, blocks, page
 from finops_exporter.exposition.catalogue import FINOPS_METRICS, LIVE_METRICS, Family
-from finops_exporter.exposition.render import Block, Page, block, page, render
+from finops_exporter.exposition.render import Renderer
 from finops_exporter.exposition.snapshot import Snapshot, build
 from finops_exporter.store.reads import generation
 
@@ -34,12 +37,13 @@ class Exposition:
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._settings = settings
-        self._block = Block()
+        self._renderer = Renderer()
+        self._blocks = Blocks()
         self._confirmed: datetime | None = None
         self._rendered_for: tuple[int, object] | None = None
         self.snapshot: Snapshot | None = None
         self.problem: StoreError | None = None
-        self.page: Page = page(Block(), b"")
+        self.page = self._page()
 
     def refresh(self, now: datetime) -> None:
         """Ask whether the store changed, rebuild if so, and render what follows the clock."""
@@ -49,12 +53,12 @@ class Exposition:
             self.keep(error)
         else:
             self.problem = None
-            self.page = page(self._block, self._live())
+            self.page = self._page()
 
     def keep(self, problem: StoreError) -> None:
         """Stay with the last good values, because the store cannot be used."""
         self.problem = problem
-        self.page = page(self._block, self._live())
+        self.page = self._page()
 
     def _read(self, now: datetime) -> None:
         # Time is part of the key: days become complete and months move without new rows.
@@ -65,12 +69,14 @@ class Exposition:
         if state != self._rendered_for:
             began = time.perf_counter()
             snapshot = build(self._database, self._settings, now)
-            text = render([*snapshot.families, _took(began)])
-            self._block, self.snapshot = block(text), snapshot
+            rendered = self._renderer.render([*snapshot.families, _took(began)])
+            self._blocks = blocks(rendered)
+            # Its bytes are all that is needed of the samples; they would take as much room again.
+            self.snapshot = replace(snapshot, families=())
             self._rendered_for = (snapshot.generation, clock)
         self._confirmed = now
 
-    def _live(self) -> bytes:
+    def _page(self) -> Page:
         samples: dict[str, dict[tuple[str, ...], float]] = {
             "finops_database_up": {(): 0.0 if self.problem else 1.0},
             "finops_exporter_build_info": {(__version__, platform.python_version()): 1.0},
@@ -78,7 +84,15 @@ class Exposition:
         if self._confirmed is not None:
             samples["finops_snapshot_timestamp_seconds"] = {(): self._confirmed.timestamp()}
         families = [Family(LIVE_METRICS[name], found) for name, found in sorted(samples.items())]
-        return render(families) + generate_latest(REGISTRY)
+        # A renderer of its own: the one of the snapshot may be at work in another thread.
+        live = Renderer().render(families)
+        return page(
+            self._blocks,
+            b"".join(chunk for one in live for chunk in (one.text, one.samples))
+            + generate_latest(REGISTRY),
+            b"".join(chunk for one in live for chunk in (one.openmetrics, one.samples))
+            + openmetrics.generate_latest(REGISTRY),  # type: ignore[no-untyped-call]  # the library has no types here
+        )
 
 
 def _took(began: float) -> Family:

@@ -1,90 +1,102 @@
-"""Bytes for Prometheus: rendered once per change, compressed once, swapped as one reference.
+"""Samples as text: the format 0.0.4 and OpenMetrics 1.0, which differ in what stands above them.
 
-The text format 0.0.4, byte for byte as prometheus_client writes it (a test holds them together).
+Label text is written as prometheus_client writes it, to the byte (a test holds them together):
+Prometheus remembers series by that text, so it must not change from one scrape to the next.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from prometheus_client.utils import floatToGoString
+from math import inf, isfinite
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from finops_exporter.exposition.catalogue import Family
+    from finops_exporter.exposition.catalogue import Family, Metric
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-_GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-_LEVEL = 6
+TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Rendered text with its raw deflate, ended on a byte boundary so that more can follow."""
+class Rendered(NamedTuple):
+    """A family: what stands above its samples in each format, and the samples, alike in both."""
 
-    text: bytes = b""
-    deflated: bytes = b""
-    crc: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A whole body: as it is, and as one gzip member."""
-
-    identity: bytes
-    gzip: bytes
+    text: bytes
+    openmetrics: bytes
+    samples: bytes
 
 
-def render(families: Iterable[Family]) -> bytes:
-    """The families that have samples, in their order; samples sorted by their label values."""
-    lines: list[str] = []
-    for family in families:
-        if not family.samples:
-            continue
+class _Labelled(NamedTuple):
+    """The keys of a family's samples in order, and how the line of each begins."""
+
+    keys: Sequence[tuple[str, ...]]
+    starts: Sequence[str]
+
+
+class Renderer:
+    """Writes families, and keeps their label text for the next time: it seldom changes."""
+
+    def __init__(self) -> None:
+        self._labelled: dict[str, _Labelled] = {}
+
+    def render(self, families: Iterable[Family]) -> list[Rendered]:
+        """The families that have samples, in their order; samples sorted by their label values."""
+        shown = [family for family in families if family.samples]
+        found = [self._rendered(family) for family in shown]
+        names = {family.metric.name for family in shown}
+        self._labelled = {name: one for name, one in self._labelled.items() if name in names}
+        return found
+
+    def _rendered(self, family: Family) -> Rendered:
+        known = self._labelled.get(family.metric.name)
+        if known is None or len(known.keys) != len(family.samples):
+            known = self._label(family)
+        try:
+            numbers = [family.samples[key] for key in known.keys]
+        except KeyError:  # as many samples as before, but others
+            known = self._label(family)
+            numbers = [family.samples[key] for key in known.keys]
+        # A sum is finite only where every number is, and repr is the shortest text that reads back.
+        written = map(repr if isfinite(sum(numbers)) else number_text, numbers)
+        lines = [f"{start}{number}\n" for start, number in zip(known.starts, written, strict=True)]
+        above = _heads(family.metric)
+        return Rendered(above[0].encode(), above[1].encode(), "".join(lines).encode())
+
+    def _label(self, family: Family) -> _Labelled:
         metric = family.metric
-        lines.append(f"# HELP {metric.name} {_escape_help(metric.help)}\n")
-        lines.append(f"# TYPE {metric.name} {metric.kind}\n")
         # prometheus_client sorts labels by name; the order is decided once for the family.
         order = sorted(range(len(metric.labels)), key=metric.labels.__getitem__)
-        for key, number in sorted(family.samples.items()):
-            labels = ",".join(f'{metric.labels[i]}="{_escape_label(key[i])}"' for i in order)
-            braces = f"{{{labels}}}" if labels else ""
-            lines.append(f"{metric.name}{braces} {number_text(number)}\n")
-    return "".join(lines).encode()
-
-
-def block(text: bytes) -> Block:
-    """Compress `text` once; pages that begin with it do not compress it again."""
-    deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-    deflated = deflater.compress(text) + deflater.flush(zlib.Z_FULL_FLUSH)
-    return Block(text, deflated, zlib.crc32(text))
-
-
-def page(first: Block, rest: bytes) -> Page:
-    """`first` followed by `rest`, as text and as ONE gzip member (RFC 1952)."""
-    deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-    tail = deflater.compress(rest) + deflater.flush()
-    size = len(first.text) + len(rest)
-    trailer = struct.pack("<LL", zlib.crc32(rest, first.crc), size & 0xFFFFFFFF)
-    return Page(first.text + rest, b"".join((_GZIP_HEADER, first.deflated, tail, trailer)))
+        keys = sorted(family.samples)
+        starts = []
+        for key in keys:
+            labels = ",".join(
+                [f'{metric.labels[i]}="{_escape(key[i], quotes=True)}"' for i in order]
+            )
+            starts.append(f"{metric.name}{{{labels}}} " if labels else f"{metric.name} ")
+        found = self._labelled[metric.name] = _Labelled(keys, starts)
+        return found
 
 
 def number_text(number: float) -> str:
-    """A number as Go writes it: 1e+06, NaN, +Inf."""
-    text: str = floatToGoString(number)  # type: ignore[no-untyped-call]  # the library has no types here
-    return text
+    """A number as both formats write it; NaN, +Inf and -Inf have names of their own."""
+    if isfinite(number):
+        return repr(number)
+    return {inf: "+Inf", -inf: "-Inf"}.get(number, "NaN")
 
 
-def _escape_help(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n")
+def _heads(metric: Metric) -> tuple[str, str]:
+    """HELP and TYPE; OpenMetrics calls a counter by its name without _total, and knows units."""
+    family = metric.name.removesuffix("_total") if metric.kind == "counter" else metric.name
+    unit = f"# UNIT {family} {metric.unit}\n" if metric.unit else ""
+    text_help = f"# HELP {metric.name} {_escape(metric.help, quotes=False)}\n"
+    openmetrics_help = f"# HELP {family} {_escape(metric.help, quotes=True)}\n"
+    return (
+        f"{text_help}# TYPE {metric.name} {metric.kind}\n",
+        f"{openmetrics_help}# TYPE {family} {metric.kind}\n{unit}",
+    )
 
 
-def _escape_label(text: str) -> str:
-    if "\\" in text or '"' in text or "\n" in text:
-        return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-    return text
+def _escape(text: str, *, quotes: bool) -> str:
+    if "\\" in text or "\n" in text:
+        text = text.replace("\\", r"\\").replace("\n", r"\n")
+    return text.replace('"', r"\"") if quotes and '"' in text else text

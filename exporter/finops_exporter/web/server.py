@@ -17,16 +17,25 @@ GZIP_WORTH = 256
 
 
 class Body(Protocol):
-    """A body in both encodings."""
+    """A body in both encodings, in chunks."""
 
     @property
-    def identity(self) -> bytes:
+    def identity(self) -> Sequence[bytes]:
         """As it is."""
         ...
 
     @property
-    def gzip(self) -> bytes:
+    def gzip(self) -> Sequence[bytes]:
         """As one gzip member."""
+        ...
+
+
+class Page(Protocol):
+    """A page in each format."""
+
+    @property
+    def text(self) -> Body:
+        """The text format 0.0.4."""
         ...
 
 
@@ -59,7 +68,7 @@ class Views:
     the last good values are served, or "".
     """
 
-    page: Callable[[], Body]
+    page: Callable[[], Page]
     content_type: str
     not_ready: Callable[[], Sequence[str]]
     problem: Callable[[], str]
@@ -108,13 +117,15 @@ def _quality(parameters: str) -> float:
 
 
 async def _metrics(views: Views, request: web.Request) -> web.Response:
-    body = views.page()
+    body = views.page().text
     headers = {"Content-Type": views.content_type, "Vary": "Accept-Encoding"}
-    if len(body.identity) >= GZIP_WORTH and accepts_gzip(
+    if sum(map(len, body.identity)) >= GZIP_WORTH and accepts_gzip(
         request.headers.get("Accept-Encoding", "")
     ):
-        return web.Response(body=body.gzip, headers={**headers, "Content-Encoding": "gzip"})
-    return web.Response(body=body.identity, headers=headers)
+        return web.Response(
+            body=b"".join(body.gzip), headers={**headers, "Content-Encoding": "gzip"}
+        )
+    return web.Response(body=b"".join(body.identity), headers=headers)
 
 
 async def _healthy(_request: web.Request) -> web.Response:

@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Body:
-    identity: bytes
-    gzip: bytes
+    identity: tuple[bytes, ...]
+    gzip: tuple[bytes, ...]
 
 
-LARGE = Body(b"x 1\n" * 500, gzip.compress(b"x 1\n" * 500))
+@dataclass(frozen=True)
+class Page:
+    text: Body
+
+
+LARGE = Page(Body((b"x 1\n" * 500,), (gzip.compress(b"x 1\n" * 500),)))
 VIEWS = Views(
     page=lambda: LARGE,
     content_type="text/plain; version=0.0.4; charset=utf-8",
@@ -70,20 +75,20 @@ def ask(views: Views, path: str, method: str = "GET", **headers: str) -> Answer:
 def test_metrics_as_it_is() -> None:
     answer = ask(VIEWS, "/metrics")
     assert answer.status == 200
-    assert answer.body == LARGE.identity
+    assert answer.body == LARGE.text.identity[0]
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "Content-Encoding" not in answer.headers
 
 
 def test_metrics_as_gzip() -> None:
     answer = ask(VIEWS, "/metrics", **{"Accept-Encoding": "gzip"})
-    assert answer.body == LARGE.gzip
+    assert answer.body == LARGE.text.gzip[0]
     assert answer.headers["Content-Encoding"] == "gzip"
     assert answer.headers["Vary"] == "Accept-Encoding"
 
 
 def test_a_small_body_is_not_packed() -> None:
-    small = Body(b"x 1\n", gzip.compress(b"x 1\n"))
+    small = Page(Body((b"x 1\n",), (gzip.compress(b"x 1\n"),)))
     answer = ask(replace(VIEWS, page=lambda: small), "/metrics", **{"Accept-Encoding": "gzip"})
     assert answer.body == b"x 1\n"
 
@@ -91,7 +96,7 @@ def test_a_small_body_is_not_packed() -> None:
 def test_head_has_the_headers_only() -> None:
     answer = ask(VIEWS, "/metrics", method="HEAD")
     assert (answer.status, answer.body) == (200, b"")
-    assert answer.headers["Content-Length"] == str(len(LARGE.identity))
+    assert answer.headers["Content-Length"] == str(len(LARGE.text.identity[0]))
 
 
 @pytest.mark.parametrize(
