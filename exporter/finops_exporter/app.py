@@ -111,6 +111,7 @@ def settings(config: Config, configured: Sequence[Source]) -> Settings:
         rate=config.billing.rate,
         names={key: account.name for key, account in accounts.items() if account.name},
         owners={key: account.owner for key, account in accounts.items() if account.owner},
+        max_series=config.server.max_series,
     )
 
 

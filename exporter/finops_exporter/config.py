@@ -170,6 +170,7 @@ class Server(Section):
 
     listen: Annotated[str, BeforeValidator(_listen)] = "0.0.0.0:9836"
     refresh: Positive = timedelta(seconds=10)
+    max_series: Count = Field(default=50_000, ge=100)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -314,6 +314,7 @@ def test_the_example_is_complete_and_tells_the_defaults() -> None:
     assert list(left_out(Config, {**raw, "server": {}}, "")) == [
         ".server.listen",
         ".server.refresh",
+        ".server.max_series",
     ]
     loaded = config.load(path, {})
     plain = Config()

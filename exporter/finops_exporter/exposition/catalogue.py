@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -19,12 +19,18 @@ OWN_PREFIX = ("aws", "gcp", "azure")
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric: `name` as it is exposed, `labels` in the order in which values are given."""
+    """A metric: `name` as it is exposed, `labels` in the order in which values are given.
+
+    `folds` are the labels that become __other__ where there are too many series (none: never), and
+    `variants` how many series there are for each of their values.
+    """
 
     name: str
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
+    folds: tuple[str, ...] = ()
+    variants: int = 1
 
     @property
     def unit(self) -> str | None:
@@ -41,6 +47,13 @@ class Family:
     samples: dict[tuple[str, ...], float] = field(default_factory=dict)
 
 
+DAY_OFFSETS = (1, 2, 8)
+"""The complete days that the daily families show: newest, the day before, the same weekday."""
+
+WINDOWS = ("current", "previous")
+"""The spans of complete days that the trailing family shows, from the newest back."""
+
+_PLACE = ("account_id", "region", "service")
 _BASIS = "US dollars, in the cost basis that finops_cost_basis_info names"
 
 COST_METRICS: Mapping[str, Metric] = {
@@ -50,21 +63,25 @@ COST_METRICS: Mapping[str, Metric] = {
             "cost_monthly_usd",
             "gauge",
             f"Month to date of the current billing month (UTC), all stored days, {_BASIS}.",
-            ("month", "account_id", "region", "service"),
+            ("month", *_PLACE),
+            folds=_PLACE,
         ),
         Metric(
             "cost_previous_month_usd",
             "gauge",
             f"The whole calendar month before the current billing month (UTC), as restated so far, "
             f"{_BASIS}.",
-            ("month", "account_id", "region", "service"),
+            ("month", *_PLACE),
+            folds=_PLACE,
         ),
         Metric(
             "cost_daily_usd",
             "gauge",
             f"All charges of one complete UTC day, counted back from the newest complete one "
             f"(day_offset 1), {_BASIS}.",
-            ("day_offset", "account_id", "region", "service"),
+            ("day_offset", *_PLACE),
+            folds=_PLACE,
+            variants=len(DAY_OFFSETS),
         ),
         Metric(
             "cost_usage_daily_usd",
@@ -72,12 +89,15 @@ COST_METRICS: Mapping[str, Metric] = {
             f"Charges of category Usage of one complete UTC day, counted back from the newest "
             f"complete one (day_offset 1), {_BASIS}.",
             ("day_offset", "account_id", "service"),
+            folds=("account_id", "service"),
+            variants=len(DAY_OFFSETS),
         ),
         Metric(
             "cost_today_usd",
             "gauge",
             f"The current UTC day so far: partial, never a part of the daily families, {_BASIS}.",
             ("account_id",),
+            folds=("account_id",),
         ),
         Metric(
             "cost_trailing_30d_usd",
@@ -85,6 +105,8 @@ COST_METRICS: Mapping[str, Metric] = {
             "The last 30 complete UTC days (window current) and the 30 before (previous), "
             f"{_BASIS}; absent while the stored days do not reach back that far.",
             ("account_id", "window"),
+            folds=("account_id",),
+            variants=len(WINDOWS),
         ),
         Metric(
             "cost_charge_category_monthly_usd",
@@ -99,6 +121,7 @@ COST_METRICS: Mapping[str, Metric] = {
             f"Month to date by the values of one configured tag (UTC); each tag's values add up to "
             f"the provider's total, {_BASIS}.",
             ("month", "tag", "value"),
+            folds=("value",),
         ),
         Metric(
             "cost_unreconciled_usd",
@@ -227,6 +250,13 @@ FINOPS_METRICS: Mapping[str, Metric] = {
             _API,
         ),
         Metric(
+            "finops_series_dropped_to_other",
+            "gauge",
+            "Series of a family that are summed into __other__, because there are more than "
+            "server.max_series.",
+            ("family",),
+        ),
+        Metric(
             "finops_snapshot_build_seconds",
             "gauge",
             "How long reading and rendering the newest snapshot took, in seconds.",
@@ -263,9 +293,9 @@ def cost_metric(name: str, provider: str) -> tuple[Metric, tuple[str, ...]]:
     """The metric of a cost family for `provider`, and the label values that it puts first."""
     metric = COST_METRICS[name]
     if provider in OWN_PREFIX:
-        return Metric(f"{provider}_{name}", metric.kind, metric.help, metric.labels), ()
+        return replace(metric, name=f"{provider}_{name}"), ()
     labels = ("provider", *metric.labels)
-    return Metric(f"other_{name}", metric.kind, metric.help, labels), (provider,)
+    return replace(metric, name=f"other_{name}", labels=labels), (provider,)
 
 
 def as_markdown() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from finops_exporter.exposition.catalogue import FINOPS_METRICS, Family, cost_metric
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from finops_exporter.store.reads import Cost
 
 
+Sums: TypeAlias = dict[tuple[str, ...], Decimal]
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the configuration says about showing costs.
@@ -23,7 +26,8 @@ class Settings:
     `rate(currency, day)` is how many US dollars one unit was worth, None when not configured.
     `lags` holds, for each configured source, how long after midnight a day counts as complete;
     `providers` whose costs it gives, where that is one alone. `names` and `owners` are the
-    configured ones by (provider, account).
+    configured ones by (provider, account). `max_series` is how many series a family of a provider
+    may have before the smallest are folded.
     """
 
     basis: Basis
@@ -34,6 +38,7 @@ class Settings:
     providers: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[tuple[str, str], str] = field(default_factory=dict)
     owners: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    max_series: int = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,16 @@ class ProviderTime:
 
 
 class Families:
-    """Collects samples by family; amounts are converted and added up as Decimals first."""
+    """Collects samples by family; amounts are converted and added up as Decimals first.
+
+    `sums` holds the amounts of each (provider, cost family) by its labels without the provider.
+    """
 
     def __init__(self, settings: Settings, times: Mapping[str, ProviderTime]) -> None:
         self.times = times
         self._settings = settings
+        self.sums: dict[tuple[str, str], Sums] = {}
         self._families: dict[str, Family] = {}
-        self._sums: dict[tuple[str, tuple[str, ...]], Decimal] = {}
 
     def add_costs(
         self,
@@ -70,10 +78,9 @@ class Families:
             usd = self._usd(cost, on(cost) if on else None)
             if usd is None:
                 continue
-            metric, first = cost_metric(name, cost.provider)
-            self._families.setdefault(metric.name, Family(metric))
-            key = (metric.name, (*first, *labels(cost)))
-            self._sums[key] = self._sums.get(key, Decimal(0)) + usd
+            sums = self.sums.setdefault((cost.provider, name), {})
+            key = tuple(labels(cost))
+            sums[key] = sums.get(key, Decimal(0)) + usd
 
     def add_worst(self, name: str, differences: Iterable[Cost]) -> None:
         """Add, of the differences by (source, cut) of each provider and month, the worst one."""
@@ -85,10 +92,9 @@ class Families:
                 key = (one.provider, one.when, source, cut)
                 by_cut[key] = by_cut.get(key, Decimal(0)) + usd
         for (provider, month, _source, _cut), usd in by_cut.items():
-            metric, first = cost_metric(name, provider)
-            self._families.setdefault(metric.name, Family(metric))
-            sample = (metric.name, (*first, f"{month:%Y-%m}"))
-            self._sums[sample] = max(self._sums.get(sample, usd), usd, key=abs)
+            sums = self.sums.setdefault((provider, name), {})
+            sample = (f"{month:%Y-%m}",)
+            sums[sample] = max(sums.get(sample, usd), usd, key=abs)
 
     def add(self, name: str, labels: Sequence[str], number: float) -> None:
         """Add one sample of a family that belongs to no provider's prefix."""
@@ -97,8 +103,10 @@ class Families:
 
     def in_order(self) -> tuple[Family, ...]:
         """All families by name; here, and only here, money becomes a float."""
-        for (name, key), amount in self._sums.items():
-            self._families[name].samples[key] = float(amount)
+        for (provider, name), sums in self.sums.items():
+            metric, first = cost_metric(name, provider)
+            family = self._families.setdefault(metric.name, Family(metric))
+            family.samples.update({(*first, *key): float(usd) for key, usd in sums.items()})
         return tuple(family for _, family in sorted(self._families.items()))
 
     def rate(self, provider: str, currency: str) -> Decimal | None:

@@ -15,7 +15,9 @@ from finops_exporter.analysis.billing_time import (
     previous_month,
     trailing,
 )
+from finops_exporter.exposition.catalogue import DAY_OFFSETS, WINDOWS
 from finops_exporter.exposition.families import Families, ProviderTime
+from finops_exporter.exposition.folding import fold
 from finops_exporter.exposition.sources import add_sources
 from finops_exporter.model import Window, utc_midnight
 from finops_exporter.store.reads import Cost, snapshot_reader
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
     from finops_exporter.model import Account
     from finops_exporter.store.database import Database
     from finops_exporter.store.reads import SnapshotReader, SourceState
-
-DAY_OFFSETS = (1, 2, 8)
-"""The complete days that the daily families show: newest, the day before, the same weekday."""
 
 TRAILING_DAYS = 30
 
@@ -53,18 +52,17 @@ def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
     with snapshot_reader(database) as reader:
         times = _provider_times(reader, settings, now)
         families = Families(settings, times)
+        generation = reader.generation()
+        states = tuple(reader.source_states())
         _add_months(reader, families, settings)
         _add_days(reader, families)
         _add_spans(reader, families, now)
         _add_truth(reader, families)
         _add_facts(reader, families, settings)
         add_sources(reader, families, settings)
-        return Snapshot(
-            generation=reader.generation(),
-            times=tuple(times.values()),
-            sources=tuple(reader.source_states()),
-            families=families.in_order(),
-        )
+    # What has to be chosen anew is written down, which the view above cannot do.
+    fold(database, families, settings.max_series)
+    return Snapshot(generation, tuple(times.values()), states, families.in_order())
 
 
 def _provider_times(
@@ -123,7 +121,7 @@ def _add_spans(reader: SnapshotReader, families: Families, now: datetime) -> Non
     spans = [
         (time.provider, label, window)
         for time in families.times.values()
-        for back, label in enumerate(("current", "previous"))
+        for back, label in enumerate(WINDOWS)
         # A window that begins before the first stored day is unknown, not small.
         if (window := trailing(time.newest_complete, TRAILING_DAYS, back)).since >= time.oldest
     ]

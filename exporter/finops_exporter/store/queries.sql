@@ -36,6 +36,9 @@ SELECT pg_advisory_unlock(%(space)s, 1);
 -- name: lock_facts
 SELECT pg_advisory_xact_lock(%(space)s, 2);
 
+-- name: lock_members
+SELECT pg_advisory_xact_lock(%(space)s, 3);
+
 -- name: try_lock_source
 SELECT pg_try_advisory_lock(%(space)s + 1, hashtext(%(source)s));
 
@@ -560,6 +563,24 @@ FROM unnest(%(providers)s::text[], %(currencies)s::text[]) AS w(provider, curren
 JOIN given g USING (provider, currency)
 JOIN main_cut USING (source, provider, cut)
 GROUP BY 1, 2;
+
+
+-- ---- Which series are shown one by one ----------------------------------------------------------
+
+-- name: series_members
+SELECT member, shown FROM series_members
+WHERE (provider, month, dimensions, max_series)
+    = (%(provider)s, %(month)s, %(dimensions)s, %(max_series)s);
+
+-- name: add_series_members
+INSERT INTO series_members (provider, month, dimensions, max_series, member, shown)
+SELECT %(provider)s, %(month)s, %(dimensions)s, %(max_series)s, member, shown
+FROM unnest(%(members)s::text[], %(shown)s::boolean[]) AS n(member, shown);
+
+-- name: forget_series_members
+-- The month before stays: another replica may not have moved on yet.
+DELETE FROM series_members
+WHERE provider = %(provider)s AND month < %(month)s::date - interval '1 month';
 
 
 -- ---- Reading for people ------------------------------------------------------------------------
