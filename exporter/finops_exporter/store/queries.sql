@@ -480,6 +480,19 @@ JOIN cost_groups g ON g.provider = w.provider AND g.cut = w.cut
 JOIN cost_days d ON d.group_id = g.group_id AND d.day >= w.since AND d.day < w.until
 GROUP BY 1, 2, 3, 4;
 
+-- name: usage_days
+-- A row a series, its days packed: reading them one by one would take twenty times as long. A group
+-- is one (account, service, currency) here, because the cut and the category are given.
+SELECT g.provider, g.account_id, g.service, g.currency,
+       string_agg(int4send(d.day - %(since)s::date) || float8send(
+           CASE %(basis)s::text WHEN 'billed' THEN d.billed ELSE d.effective END::double precision),
+           ''::bytea)
+FROM unnest(%(providers)s::text[], %(cuts)s::text[]) AS w(provider, cut)
+JOIN cost_groups g ON g.provider = w.provider AND g.cut = w.cut AND g.charge_category = 'Usage'
+JOIN cost_days d USING (group_id)
+WHERE d.day >= %(since)s AND d.day < %(until)s
+GROUP BY 1, 2, 3, 4;
+
 -- name: unreconciled
 -- Of each source and each of its cuts: its own total minus the sum of our facts, over the parts that
 -- gave totals of a provider (a part without must not count against it).

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from finops_exporter.model import COST_KEYS, UNTAGGED, Account, Window, tag_dimension
 from finops_exporter.store.cuts import Given, NoCutError, by_provider, choose
 from finops_exporter.store.database import Connection, Database, rows, value
+from finops_exporter.store.sql import sql
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import date, datetime
     from decimal import Decimal
+
+    from finops_exporter.model import Basis
 
 Grain: TypeAlias = Literal["none", "month", "day"]
 
@@ -137,6 +140,25 @@ class SnapshotReader:
         needed = ("account", "charge_category", "service")
         wanted = [(one, self._cuts(one[0], [_month(one[1])], needed)) for one in days]
         return self._costs("usage_costs", 2, _spread(wanted, ("providers", "days", "offsets")))
+
+    def usage_days(self, window: Window, basis: Basis) -> list[tuple[str, str, str, str, bytes]]:
+        """(provider, account, service, currency, packed days) of usage; matrix.py unpacks them."""
+        months = _months_of(window)
+        needed = ("account", "charge_category", "service")
+        chosen = [
+            (provider, cut)
+            for provider in sorted(self._given)
+            for cut in self._cuts(provider, months, needed)
+        ]
+        parameters = {
+            "providers": [provider for provider, _ in chosen],
+            "cuts": [cut for _, cut in chosen],
+            "since": window.since,
+            "until": window.until,
+            "basis": basis,
+        }
+        found = self._connection.execute(sql("usage_days"), parameters, binary=True)
+        return [(row[0], row[1], row[2], row[3], row[4]) for row in found]
 
     def by_account(self, spans: Sequence[tuple[str, str, Window]]) -> list[Cost]:
         """Sums by (account,) of the given (provider, label, window) triples."""
