@@ -12,6 +12,7 @@ import click
 
 from finops_exporter import __version__, app, cost_query, logs, printing, source_table
 from finops_exporter.command_line import EXIT_CODES, PARTIAL, Commands, ended_by_signals, exit_for
+from finops_exporter.doctor_command import doctor
 from finops_exporter.errors import ConfigError, UsageError
 from finops_exporter.model import Window
 from finops_exporter.parameters import DAY, config_option
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 @click.version_option(__version__, prog_name="finops-exporter")
 def main() -> None:
     """Cloud billing as Prometheus metrics: exact, dated, and free to scrape."""
+
+
+main.add_command(doctor)
 
 
 @main.command(short_help="Collect on schedule and serve /metrics.")

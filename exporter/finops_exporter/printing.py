@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
     from finops_exporter.app import SourcePlan
     from finops_exporter.cost_query import CostTable
+    from finops_exporter.doctor.findings import Finding
     from finops_exporter.model import Plan
     from finops_exporter.model import Progress as Step
     from finops_exporter.one_run import Report
     from finops_exporter.source_table import SourceLine
+    from finops_exporter.store.checks import Rebuilt
 
 UNBOUNDED = 100_000
 """Columns of a table that goes into a file or a pipe: nothing is folded or cut there."""
@@ -145,6 +147,25 @@ def sources(lines: Sequence[SourceLine]) -> None:
             line.error or "-",
         )
     _on_paper(shown)
+
+
+def findings(found: Sequence[Finding]) -> None:
+    """What the checks say, a line each, and the remedy below what is not as it should be."""
+    colours = {"ok": "green", "warning": "yellow", "problem": "red"}
+    for one in found:
+        level = click.style(f"{one.level:<11}", fg=colours.get(one.level))
+        click.echo(f"{level}  {one.check:<14}  {one.message}")
+        if one.remedy:
+            click.echo(f"{'remedy: ':>29}{one.remedy}")
+
+
+def rebuilt(done: Sequence[Rebuilt]) -> None:
+    """What was wrong with the rollups, and is not any more."""
+    for one in done:
+        if one.removed or one.written:
+            click.echo(f"{one.table}: {one.removed} wrong rows removed, {one.written} written")
+        else:
+            click.echo(f"{one.table}: equals the facts, nothing changed")
 
 
 def _rounded(age: timedelta) -> timedelta:

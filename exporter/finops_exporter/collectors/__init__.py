@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -29,8 +30,11 @@ BUILT_IN: Mapping[str, str] = {
 }
 """Source type to class; imported only when a configuration names it."""
 
-EXTRAS: Mapping[str, str] = {"boto3": "aws", "botocore": "aws"}
+EXTRAS: Mapping[str, str] = {"boto3": "aws", "botocore": "aws", "duckdb": "focus"}
 """Which extra of this package brings a module that a source needs."""
+
+NEEDS: Mapping[str, str] = {"aws_cost_explorer": "boto3", "focus": "duckdb"}
+"""The module without which a built-in source reads nothing."""
 
 ENTRY_POINT_GROUP = "finops_exporter.collectors"
 
@@ -93,6 +97,14 @@ class Collector(Protocol):
     def cancel(self) -> None:
         """End a `collect` under way with CollectError; called from another thread at shutdown."""
         ...
+
+
+def lacking(type_name: str) -> str | None:
+    """What is to be installed before a source of this type can read; imports nothing."""
+    module = NEEDS.get(type_name)
+    if module is None or find_spec(module) is not None:
+        return None
+    return f"{type_name} needs {module}: pip install 'finops-exporter[{EXTRAS[module]}]'"
 
 
 def collector_class(type_name: str) -> type[Collector]:

@@ -1,4 +1,4 @@
-"""The named statements of queries.sql: SQL lives in .sql files, Python only calls it by name."""
+"""The named statements of our .sql files: SQL lives there, Python only calls it by name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
+_FILES = ("queries.sql", "checks.sql")
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
@@ -22,8 +23,9 @@ def parse(text: str) -> dict[str, bytes]:
 
 @cache
 def statements() -> dict[str, bytes]:
-    """All statements of queries.sql by name."""
-    return parse(files(__package__).joinpath("queries.sql").read_text(encoding="utf-8"))
+    """All statements by name."""
+    texts = [files(__package__).joinpath(name).read_text(encoding="utf-8") for name in _FILES]
+    return parse("\n".join(texts))
 
 
 def sql(name: str) -> bytes:
