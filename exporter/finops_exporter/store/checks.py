@@ -42,7 +42,7 @@ ROLLUPS = (
     Rollup("cost_months", ("month", "series_id")),
     Rollup("cost_days", ("day", "group_id")),
     Rollup("cost_account_days", ("provider", "account_id", "day", "source")),
-    Rollup("cost_cuts", ("provider", "month", "source", "cut")),
+    Rollup("cost_part_months", ("part_id", "provider", "month", "currency", "cut")),
 )
 
 

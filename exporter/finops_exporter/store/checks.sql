@@ -94,14 +94,14 @@ JOIN cost_parts p USING (part_id)
 WHERE f.day >= coalesce(%(since)s::date, '-infinity')
 GROUP BY 1, 2, 3, 4
 
--- name: expected_cost_cuts
-SELECT g.provider, date_trunc('month', f.day)::date AS month, p.source, g.cut, count(*) AS facts
+-- name: expected_cost_part_months
+SELECT f.part_id, g.provider, date_trunc('month', f.day)::date AS month, g.currency, g.cut,
+       sum(f.billed) AS billed, sum(f.effective) AS effective, count(*) AS facts
 FROM cost_facts f
 JOIN cost_series s USING (series_id)
 JOIN cost_groups g USING (group_id)
-JOIN cost_parts p USING (part_id)
 WHERE f.day >= coalesce(%(since)s::date, '-infinity')
-GROUP BY 1, 2, 3, 4
+GROUP BY 1, 2, 3, 4, 5
 
 -- name: drift
 -- How many rows are right, missing, too many and different, and the newest keys of the wrong ones.
@@ -136,17 +136,15 @@ DROP TABLE expected;
 -- ---- What sources say --------------------------------------------------------------------------
 
 -- name: cut_totals
--- Where a source gives the same money in several cuts: the total of each.
+-- Where a source gives the same money in several cuts: the total of each. (That the rollup equals
+-- the facts is checked before.)
 SELECT provider, month, source, currency, array_agg(cut ORDER BY cut),
        array_agg(billed ORDER BY cut), array_agg(effective ORDER BY cut)
 FROM (
-    SELECT g.provider, date_trunc('month', f.day)::date AS month, p.source, g.currency, g.cut,
-           sum(f.billed) AS billed, sum(f.effective) AS effective
-    FROM cost_facts f
-    JOIN cost_series s USING (series_id)
-    JOIN cost_groups g USING (group_id)
-    JOIN cost_parts p USING (part_id)
-    WHERE f.day >= coalesce(%(since)s::date, '-infinity')
+    SELECT m.provider, m.month, p.source, m.currency, m.cut,
+           sum(m.billed) AS billed, sum(m.effective) AS effective
+    FROM cost_part_months m JOIN cost_parts p USING (part_id)
+    WHERE m.month >= coalesce(%(since)s::date, '-infinity')
     GROUP BY 1, 2, 3, 4, 5
 ) t
 GROUP BY 1, 2, 3, 4 HAVING count(*) > 1
