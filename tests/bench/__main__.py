@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import harness, month_to_date, rendering, restating, scrape
+from . import harness, reading, rendering, restating, scrape
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -20,7 +20,7 @@ SUBJECTS = {
     "scrape": scrape.rows,
     "rendering": rendering.rows,
     "restating": restating.rows,
-    "month-to-date": month_to_date.rows,
+    "reading": reading.rows,
 }
 
 
