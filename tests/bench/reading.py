@@ -78,7 +78,7 @@ WHERE f.day >= %(month)s AND f.day < %(month)s + interval '1 month'
 GROUP BY 1, 2, 3, 4, 5, 6"""
 
 
-# The same for what a refresh reads beside the month: days, windows and tags. One scan of the 62 days
+# The same for what a refresh reads beside the month: days, windows and tags. A scan of the 62 days
 # that all of them need, as narrow as can be; the sums by label are left to Python.
 REFRESH = """
 SELECT g.provider, f.day, g.account_id, s.region, g.service, g.charge_category, s.tags ->> 'team',
