@@ -29,6 +29,7 @@ from finops_exporter.store.database import Database
 from finops_exporter.store.embedded import EmbeddedPostgres, default_data_dir
 from finops_exporter.store.migrate import migrate, migrations
 from finops_exporter.store.migrate import pending as pending_migrations
+from finops_exporter.web.server import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -296,8 +297,13 @@ def serve(
     configured = sources(config)
     with database_of(config, env) as database:
         service = Service(_parts(config, database, configured))
-        asyncio.run(service.run(*config.server.address, started))
+        asyncio.run(service.run(_options(config), started))
         service.ended()
+
+
+def _options(config: Config) -> Options:
+    host, port = config.server.address
+    return Options(host, port)
 
 
 def collect_on_schedule(config: Config, env: Mapping[str, str], names: Sequence[str]) -> None:

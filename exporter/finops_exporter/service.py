@@ -16,18 +16,16 @@ import structlog
 from finops_exporter import __version__
 from finops_exporter.asking import Patience
 from finops_exporter.errors import FinopsError, StoreError
-from finops_exporter.exposition.render import TEXT_TYPE
 from finops_exporter.kernel import Kernel, Source
 from finops_exporter.model import utc_midnight
 from finops_exporter.scheduler import Scheduler, Surroundings
 from finops_exporter.store.migrate import migrate
 from finops_exporter.web import server
+from finops_exporter.web.views import ProviderLine, SourceLine, Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
-
-    from aiohttp import web
 
     from finops_exporter.exposition.exposition import Exposition
     from finops_exporter.store.database import Database
@@ -69,7 +67,7 @@ class Service:
         self._patience.daemon = True
         self._start_problem: StoreError | None = StoreError("the database is not prepared yet")
 
-    async def run(self, host: str, port: int, started: Callable[[str], None]) -> None:
+    async def run(self, options: server.Options, started: Callable[[str], None]) -> None:
         """Serve and collect until told to stop; `started` gets the URL.
 
         Raises FinopsError when it cannot listen there.
@@ -77,8 +75,8 @@ class Service:
         self._watch_signals()
         # The first page, before anybody can ask: the last good data, if the database is there.
         await asyncio.to_thread(self._first_page)
-        runner, port = await self._listen(host, port)
-        url = _url(host, port)
+        listener = await self._listen(options)
+        url = _url(options.host, listener.port)
         log.info("listening", url=url, database=self._parts.database.place)
         started(url)
         try:
@@ -88,7 +86,7 @@ class Service:
                 await self._stopping.wait()
                 log.info("stopping")
         finally:
-            await runner.cleanup()
+            await listener.stop()
 
     async def collect_only(self) -> None:
         """Run the schedule alone."""
@@ -116,10 +114,9 @@ class Service:
         for source in self._parts.sources:
             source.collector.cancel()
 
-    async def _listen(self, host: str, port: int) -> tuple[web.AppRunner, int]:
-        views = server.Views(
+    async def _listen(self, options: server.Options) -> server.Listener:
+        views = Views(
             page=lambda: self._exposition.page,
-            content_type=TEXT_TYPE,
             not_ready=self._not_ready,
             problem=self._problem,
             providers=self._providers,
@@ -127,11 +124,11 @@ class Service:
             version=__version__,
         )
         try:
-            return await server.start(server.application(views), host, port)
+            return await server.start(views, options)
         except OSError as error:
             raise FinopsError(
-                f"cannot listen on {host}:{port}: {error.strerror}; end what listens there, or "
-                "choose another with server.listen or --web.listen-address"
+                f"cannot listen on {options.host}:{options.port}: {error.strerror}; end what "
+                "listens there, or choose another with server.listen or --web.listen-address"
             ) from error
 
     def _first_page(self) -> None:
@@ -208,10 +205,10 @@ class Service:
         problem = self._exposition.problem
         return f"The last good values are shown: {problem}" if problem else ""
 
-    def _providers(self) -> list[server.ProviderLine]:
+    def _providers(self) -> list[ProviderLine]:
         snapshot = self._exposition.snapshot
         return [
-            server.ProviderLine(
+            ProviderLine(
                 time.provider,
                 f"{time.month:%Y-%m}",
                 time.newest_complete.isoformat(),
@@ -220,10 +217,10 @@ class Service:
             for time in (snapshot.times if snapshot else ())
         ]
 
-    def _sources(self) -> list[server.SourceLine]:
+    def _sources(self) -> list[SourceLine]:
         snapshot = self._exposition.snapshot
         return [
-            server.SourceLine(
+            SourceLine(
                 state.source,
                 state.outcome,
                 f"{state.started_at:%Y-%m-%d %H:%M}",

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client import start_http_server
 
-from finops_exporter.exposition.render import TEXT_TYPE
-from finops_exporter.web import server
+from finops_exporter.web import negotiation, server, views
 
 from .samples import families, ready_page, registry
 
@@ -32,20 +31,23 @@ def main(kind: str, series: int) -> None:
         _announce(httpd.server_port)
         sys.stdin.read()
     else:
-        asyncio.run(_serve({"ours": _ours, "aiohttp": _bare}[kind](given)))
+        asyncio.run({"ours": _ours, "aiohttp": _bare}[kind](given))
 
 
-def _ours(given: list[Family]) -> web.Application:
+async def _ours(given: list[Family]) -> None:
     ready = ready_page(given)
-    views = server.Views(lambda: ready, TEXT_TYPE, list, str, list, list, "bench")
-    return server.application(views)
+    shown = views.Views(lambda: ready, list, str, list, list, "bench")
+    listener = await server.start(shown, server.Options(LOOPBACK, 0))
+    _announce(listener.port)
+    await asyncio.to_thread(sys.stdin.read)
+    await listener.stop()
 
 
-def _bare(given: list[Family]) -> web.Application:
+async def _bare(given: list[Family]) -> None:
     """The least that aiohttp can do: bytes that are there, chosen by the path alone."""
     ready = ready_page(given)
     plain, packed = b"".join(ready.text.identity), b"".join(ready.text.gzip)
-    headers = {"Content-Type": TEXT_TYPE}
+    headers = {"Content-Type": negotiation.TEXT}
 
     async def identity(_request: web.Request) -> web.Response:
         return web.Response(body=plain, headers=headers)
@@ -56,12 +58,10 @@ def _bare(given: list[Family]) -> web.Application:
     app = web.Application()
     app.router.add_get("/identity", identity)
     app.router.add_get("/gzip", gzip)
-    return app
-
-
-async def _serve(app: web.Application) -> None:
-    runner, port = await server.start(app, LOOPBACK, 0)
-    _announce(port)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, LOOPBACK, 0).start()
+    _announce(runner.addresses[0][1])
     await asyncio.to_thread(sys.stdin.read)
     await runner.cleanup()
 

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from finops_exporter.exposition.catalogue import Family, Metric
 
-TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
 
 class Rendered(NamedTuple):
     """A family: what stands above its samples in each format, and the samples, alike in both."""

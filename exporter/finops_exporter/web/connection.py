@@ -1,0 +1,227 @@
+"""One client: how much and how slowly it may send and read; and all clients: how many there are.
+
+What a client may do wrong is answered in a line and logged on level debug: nobody who can reach the
+port can fill the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+from aiohttp import web
+
+from finops_exporter.web.sending import seconds_to_send
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+log = structlog.get_logger()
+
+LINE_BYTES = 8 * 1024
+HEAD_BYTES = 32 * 1024
+HEAD_LINES = 100
+HEAD_SECONDS = 10.0
+"""How long a client may take for the head of a request, from the connection or its first byte."""
+
+IDLE_SECONDS = 330.0
+"""How long a connection without a request stays open: scrapes every five minutes keep theirs."""
+
+RESERVED = 8
+"""Connections from this machine that are taken although there are too many: health checks."""
+
+COMPLAINT_SECONDS = 60.0
+"""How often at most it is logged that connections are turned away."""
+
+
+class Connection(web.RequestHandler):
+    """A client's connection."""
+
+    def __init__(self, manager: Clients, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._clients = manager
+        self._socket: asyncio.Transport | None = None
+        self._unanswered = 0
+        self._answering = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the client in, or turn it away when there are too many or it may not come in."""
+        self._socket = cast("asyncio.Transport", transport)
+        if not self._clients.may_come_in(self._socket):
+            self._socket.abort()
+            return
+        # Sent means: with the kernel. Nothing of a finished answer waits here for a slow reader.
+        self._socket.set_write_buffer_limits(high=1, low=0)
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the client."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless the client sends more than the head of a request can have."""
+        self._unanswered += len(data)
+        if self._unanswered > HEAD_BYTES:
+            self._turn_away(b"431 Request Header Fields Too Large")
+            return
+        if self._timer is None and not self._answering:
+            self._await_head()
+        super().data_received(data)
+
+    def head_is_complete(self) -> None:
+        """A request is understood and will be answered now."""
+        self._stop_timer()
+        self._unanswered = 0
+        self._answering = True
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer; a client that does not read it in time is cut off."""
+        limit = seconds_to_send(request.headers, self._clients.write_seconds)
+        try:
+            async with asyncio.timeout(limit):
+                sent = await super().finish_response(request, resp, start_time)
+        except TimeoutError:
+            log.debug("a client was cut off: it did not read its answer", seconds=limit)
+            self.abort()
+            return resp, True
+        self._answering = False
+        if self._unanswered:
+            self._await_head()
+        return sent
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """A line for what is no request (400), or for a mistake of ours (500), which is logged."""
+        self.head_is_complete()
+        if status >= 500:  # noqa: PLR2004 - where mistakes of the server begin in HTTP
+            self.log_exception("a request could not be answered", exc_info=exc)
+            text = "internal error\n"
+        else:
+            log.debug("a request was malformed", status=status, error=message)
+            text = "bad request\n"
+        if request.writer.output_size > 0:
+            raise ConnectionResetError("half an answer is sent already")
+        answer = web.Response(status=status, text=text, headers=self._clients.headers)
+        answer.force_close()
+        return answer
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Log like the rest of the process."""
+        log.error(*args, **kw)
+
+    def abort(self) -> None:
+        """Drop the connection with all that waits to be sent."""
+        if self._socket is not None:
+            self._socket.abort()
+
+    def _await_head(self) -> None:
+        self._stop_timer()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(HEAD_SECONDS, self._turn_away, b"408 Request Timeout")
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _turn_away(self, status: bytes) -> None:
+        self._stop_timer()
+        if self._socket is None or self._answering:
+            self.abort()
+            return
+        if self._unanswered:
+            self._socket.write(
+                b"HTTP/1.1 %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status
+            )
+        if self._socket.get_write_buffer_size():
+            self.abort()  # it does not even read; closing would wait for it
+        else:
+            self.force_close()
+
+
+class Clients(web.Server):
+    """All connections to the port.
+
+    `headers` belong to every answer; `write_seconds` is how long an answer may take where the
+    client does not say; `allows` is asked whether a client's certificate may come in.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        *,
+        headers: Mapping[str, str],
+        write_seconds: float,
+        most: int,
+        allows: Callable[[asyncio.Transport], bool] = lambda _transport: True,
+    ) -> None:
+        super().__init__(handler)
+        self.headers = headers
+        self.write_seconds = write_seconds
+        self.turned_away = 0
+        self._most = most
+        self._allows = allows
+        self._complained_at: float | None = None
+
+    def __call__(self) -> web.RequestHandler:
+        """A handler for a new connection."""
+        return Connection(
+            self,
+            loop=asyncio.get_running_loop(),
+            access_log=None,
+            keepalive_timeout=IDLE_SECONDS,
+            max_line_size=LINE_BYTES,
+            max_field_size=LINE_BYTES,
+            max_headers=HEAD_LINES,
+            lingering_time=1.0,
+        )
+
+    def may_come_in(self, transport: asyncio.Transport) -> bool:
+        """Whether there is room for the client and its certificate is welcome."""
+        room = self._most + (RESERVED if _is_local(transport) else 0)
+        if len(self.connections) >= room:
+            self.turned_away += 1
+            self._complain()
+            return False
+        return self._allows(transport)
+
+    async def stop(self, seconds: float) -> None:
+        """End idle connections at once and the others after their answer, within `seconds`."""
+        left = self.connections
+        self.pre_shutdown()
+        # It waits for the answer, and then once more for the connection's task.
+        await self.shutdown(seconds / 2)
+        for connection in left:
+            if isinstance(connection, Connection):
+                connection.abort()
+
+    def _complain(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._complained_at is None or now - self._complained_at >= COMPLAINT_SECONDS:
+            self._complained_at = now
+            log.warning(
+                "too many connections: clients are turned away; raise server.max_connections or "
+                "see who connects",
+                open=len(self.connections),
+                turned_away=self.turned_away,
+            )
+
+
+def _is_local(transport: asyncio.Transport) -> bool:
+    peer = transport.get_extra_info("peername")
+    try:
+        return ip_address(peer[0]).is_loopback
+    except (TypeError, ValueError, IndexError):
+        return False
