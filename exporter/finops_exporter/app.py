@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import ValidationError
+import structlog
 
 from finops_exporter import demo
 from finops_exporter.asking import Asking, Patience
 from finops_exporter.collectors import collector_class
-from finops_exporter.config import Config, Server, load, options_of
+from finops_exporter.config import Config, load, options_of
 from finops_exporter.errors import CollectError, ConfigError, FinopsError, UsageError
 from finops_exporter.exposition.exposition import Exposition
 from finops_exporter.exposition.families import Settings
@@ -29,6 +29,7 @@ from finops_exporter.store.database import Database
 from finops_exporter.store.embedded import EmbeddedPostgres, default_data_dir
 from finops_exporter.store.migrate import migrate, migrations
 from finops_exporter.store.migrate import pending as pending_migrations
+from finops_exporter.web.protection import Protection
 from finops_exporter.web.server import Options
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from finops_exporter.source_table import SourceLine
 
 T = TypeVar("T")
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +194,6 @@ def migrate_store(database: Database, *, dry_run: bool) -> list[str]:
     return [migration.name for migration in todo]
 
 
-def listening_on(config: Config, listen: str) -> Config:
-    """The configuration with another `server.listen`; raises UsageError when it is none."""
-    try:
-        changed = Server(listen=listen, refresh=config.server.refresh)
-    except ValidationError as error:
-        raise UsageError(f"--web.listen-address: must be HOST:PORT, not {listen!r}") from error
-    return config.model_copy(update={"server": changed})
-
-
 @dataclass(frozen=True, slots=True)
 class Demo:
     """A demo that was made and collected."""
@@ -295,15 +288,30 @@ def serve(
 ) -> None:
     """Collect on schedule and serve /metrics until SIGTERM or SIGINT; `started` gets the URL."""
     configured = sources(config)
+    protected = protection(config, env)
+    for warning in protected.warnings():
+        log.warning(warning)
     with database_of(config, env) as database:
         service = Service(_parts(config, database, configured))
-        asyncio.run(service.run(_options(config), started))
+        asyncio.run(service.run(_options(config), protected, started))
         service.ended()
+
+
+def protection(config: Config, env: Mapping[str, str]) -> Protection:
+    """What the web configuration file says, if there is one; raises ConfigError."""
+    return Protection(config.server.web_config_file, env)
 
 
 def _options(config: Config) -> Options:
     host, port = config.server.address
-    return Options(host, port)
+    return Options(
+        host,
+        port,
+        telemetry_path=config.server.telemetry_path,
+        show_version=config.server.show_version,
+        write_seconds=config.server.write_timeout.total_seconds(),
+        max_connections=config.server.max_connections,
+    )
 
 
 def collect_on_schedule(config: Config, env: Mapping[str, str], names: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from finops_exporter.command_line import EXIT_CODES, PARTIAL, Commands, ended_by
 from finops_exporter.doctor_command import doctor
 from finops_exporter.errors import ConfigError, UsageError
 from finops_exporter.model import Window
-from finops_exporter.parameters import DAY, config_option
+from finops_exporter.parameters import DAY, config_option, flags_of_exporters, overridden
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,19 +35,19 @@ main.add_command(doctor)
 
 @main.command(short_help="Collect on schedule and serve /metrics.")
 @config_option
-@click.option(
-    "--web.listen-address", "listen", metavar="HOST:PORT", help="Overrides server.listen."
-)
-def serve(config: Config, listen: str | None) -> None:
+@flags_of_exporters
+def serve(config: Config, **flags: object) -> None:
     """Collect on schedule and serve /metrics, until SIGTERM or Ctrl-C.
 
+    SIGHUP has the web configuration file read again at once, if there is one.
+
     \b
-    Example:
+    Examples:
       finops-exporter serve --config config.yaml
+      finops-exporter serve --config config.yaml --web.config.file web.yaml --log.level debug
     """
-    logs.configure()
-    if listen:
-        config = app.listening_on(config, listen)
+    config = overridden(config, flags)
+    logs.configure(level=config.log.level, form=config.log.format)
     app.serve(config, os.environ)
 
 
@@ -94,7 +94,7 @@ def collect(
         elif once:
             _collect_once(config, names, window)
     if not (once or dry_run):
-        logs.configure()
+        logs.configure(level=config.log.level, form=config.log.format)
         app.collect_on_schedule(config, os.environ, names)
 
 
@@ -110,7 +110,7 @@ def check_config(config: Config) -> None:
       finops-exporter check-config --config config.yaml
     """
     found = app.sources(config)
-    for warning in config.warnings():
+    for warning in [*config.warnings(), *app.protection(config, os.environ).warnings()]:
         click.echo(f"warning: {warning}")
     unreadable = 0
     for source in found:
@@ -257,7 +257,7 @@ def demo(config: Config, folder: Path | None, listen: str, *, and_serve: bool) -
       finops-exporter demo --folder /tmp/finops-demo
     """
     # The demo writes a configuration of its own; this one only tells a wrong address at once.
-    app.listening_on(config, listen)
+    overridden(config, {"server__listen": listen})
     with ended_by_signals(), printing.progress() as progress:
         made = app.make_demo(folder, listen, os.environ, progress)
     for report in made.reports:

@@ -6,13 +6,12 @@ A source's own options stay raw here, so that nothing below the composition root
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -22,10 +21,11 @@ from pydantic import (
     Field,
     SecretStr,
     SkipValidation,
+    StrictBool,
     model_validator,
 )
 
-from finops_exporter import yaml_source
+from finops_exporter import values, yaml_source
 from finops_exporter.explain import Place, validated, without_empty
 from finops_exporter.model import COST_KEYS, Basis
 from finops_exporter.yaml_source import Document, Hidden, KeyPath, Problem, Whole, key_text
@@ -37,53 +37,6 @@ M = TypeVar("M", bound=BaseModel)
 
 QUERY_KEYS = frozenset((*COST_KEYS, "currency", "billed", "effective"))
 """What queries call the dimensions and the amounts of a cost; no tag may take such a name."""
-
-_DURATION = re.compile(
-    "(?:([0-9]{1,5})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?|([0-9]{1,6})"
-)
-_LISTEN = re.compile(r"(?:\[(?P<v6>[^]]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
-
-
-def _duration(value: object) -> object:
-    if isinstance(value, timedelta):
-        return value
-    text = value.text if isinstance(value, Whole) else value
-    if not isinstance(text, str) or not (found := _DURATION.fullmatch(text)) or not text:
-        raise ValueError("must be a duration such as 90s, 15m, 1h30m or 1d")
-    days, hours, minutes, seconds, bare = (int(part or 0) for part in found.groups())
-    if bare:
-        raise ValueError("must have a unit, such as 90s, 15m, 6h or 1d")
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-
-
-def _a_second(duration: timedelta) -> timedelta:
-    if duration < timedelta(seconds=1):
-        raise ValueError("must be at least 1s")
-    return duration
-
-
-def _whole(value: object) -> object:
-    if isinstance(value, bool):  # pydantic would take true for 1
-        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic wants a ValueError
-    return value
-
-
-def _listen(value: object) -> object:
-    found = _LISTEN.fullmatch(value) if isinstance(value, str) else None
-    if found is None or int(found["port"]) > 65535:  # noqa: PLR2004 - the highest port there is
-        raise ValueError("must be host:port, such as 0.0.0.0:9836 or [::]:9836")
-    if found["v6"]:
-        try:
-            ipaddress.IPv6Address(found["v6"])
-        except ValueError:
-            raise ValueError("must have an IPv6 address between its brackets") from None
-    return value
-
-
-def _database_url(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
-        raise ValueError("must start with postgresql:// or postgres://")
-    return url
 
 
 def _looks_like(pattern: str, sentence: str) -> AfterValidator:
@@ -107,15 +60,6 @@ def _some(keys: tuple[str, ...]) -> tuple[str, ...]:
     return keys
 
 
-def _day(value: object) -> object:
-    # Pydantic would take a number for seconds since 1970.
-    if isinstance(value, date):
-        return value
-    if not isinstance(value, str) or not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        raise ValueError("must be a day such as 2026-01-31")
-    return value
-
-
 def _account_id(value: object) -> object:
     return value.text if isinstance(value, Whole) else value
 
@@ -128,9 +72,9 @@ def tag_keys(value: object) -> object:
     return {name: [keys] if isinstance(keys, str) else keys for name, keys in short.items()}
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Positive = Annotated[Duration, AfterValidator(_a_second)]
-Count = Annotated[int, BeforeValidator(_whole)]
+Duration = Annotated[timedelta, BeforeValidator(values.duration)]
+Positive = Annotated[Duration, AfterValidator(values.at_least_a_second)]
+Count = Annotated[int, BeforeValidator(values.whole_number)]
 Name = Annotated[
     str, _looks_like("[a-z0-9_-]+", "must consist of lower-case letters, digits, _ and -")
 ]
@@ -141,7 +85,7 @@ TagName = Annotated[
     _looks_like("[a-z][a-z0-9_]*", "must be lower-case letters, digits and _, a letter first"),
     AfterValidator(_free),
 ]
-Day = Annotated[date, BeforeValidator(_day)]
+Day = Annotated[date, BeforeValidator(values.day)]
 AccountId = Annotated[Text, BeforeValidator(_account_id)]
 TagKeys = Annotated[tuple[Text, ...], AfterValidator(_some)]
 
@@ -166,9 +110,14 @@ class Section(BaseModel):
 
 
 class Server(Section):
-    """Where the metrics are served, and how often the store is asked whether it changed."""
+    """Where and how the metrics are served, and how often the store is asked whether it changed."""
 
-    listen: Annotated[str, BeforeValidator(_listen)] = "0.0.0.0:9836"
+    listen: Annotated[str, BeforeValidator(values.listen_address)] = "0.0.0.0:9836"
+    telemetry_path: Annotated[str, AfterValidator(values.telemetry_path)] = "/metrics"
+    web_config_file: Path | None = None
+    show_version: StrictBool = False
+    write_timeout: Positive = timedelta(seconds=30)
+    max_connections: Count = Field(default=512, ge=1, le=65535)
     refresh: Positive = timedelta(seconds=10)
     max_series: Count = Field(default=50_000, ge=100)
 
@@ -179,10 +128,22 @@ class Server(Section):
         return host.strip("[]"), int(port)
 
 
+class Log(Section):
+    """What is logged (to standard error), and how it is written.
+
+    Without a format, lines are readable on a terminal and JSON elsewhere.
+    """
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(values.level)
+    ] = "info"
+    format: Literal["console", "json", "logfmt"] | None = None
+
+
 class Database(Section):
     """The PostgreSQL server at `url`, or else an embedded one with its files in `data_dir`."""
 
-    url: Annotated[SecretStr, AfterValidator(_database_url)] | None = None
+    url: Annotated[SecretStr, AfterValidator(values.database_url)] | None = None
     data_dir: Path | None = None
     pool_size: Count = Field(default=4, ge=2, le=64)
 
@@ -241,6 +202,7 @@ class Config(Section):
     """The whole file."""
 
     server: Server = Server()
+    log: Log = Log()
     database: Database = Database()
     billing: Billing = Billing()
     tags: Annotated[dict[TagName, TagKeys], BeforeValidator(tag_keys)] = Field(

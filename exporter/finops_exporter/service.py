@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from finops_exporter.exposition.exposition import Exposition
     from finops_exporter.store.database import Database
+    from finops_exporter.web.protection import Protection
 
 log = structlog.get_logger()
 
@@ -67,7 +68,9 @@ class Service:
         self._patience.daemon = True
         self._start_problem: StoreError | None = StoreError("the database is not prepared yet")
 
-    async def run(self, options: server.Options, started: Callable[[str], None]) -> None:
+    async def run(
+        self, options: server.Options, protection: Protection, started: Callable[[str], None]
+    ) -> None:
         """Serve and collect until told to stop; `started` gets the URL.
 
         Raises FinopsError when it cannot listen there.
@@ -75,8 +78,10 @@ class Service:
         self._watch_signals()
         # The first page, before anybody can ask: the last good data, if the database is there.
         await asyncio.to_thread(self._first_page)
-        listener = await self._listen(options)
-        url = _url(options.host, listener.port)
+        listener = await self._listen(options, protection)
+        if protection.is_reloadable:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, protection.look_now)
+        url = _url("https" if protection.ssl_context else "http", options.host, listener.port)
         log.info("listening", url=url, database=self._parts.database.place)
         started(url)
         try:
@@ -114,7 +119,7 @@ class Service:
         for source in self._parts.sources:
             source.collector.cancel()
 
-    async def _listen(self, options: server.Options) -> server.Listener:
+    async def _listen(self, options: server.Options, protection: Protection) -> server.Listener:
         views = Views(
             page=lambda: self._exposition.page,
             not_ready=self._not_ready,
@@ -124,7 +129,7 @@ class Service:
             version=__version__,
         )
         try:
-            return await server.start(views, options)
+            return await server.start(views, options, protection)
         except OSError as error:
             raise FinopsError(
                 f"cannot listen on {options.host}:{options.port}: {error.strerror}; end what "
@@ -243,9 +248,9 @@ def _age(age: timedelta) -> str:
     return f"{max(0, round(age.total_seconds() / 3600))} hours ago"
 
 
-def _url(host: str, port: int) -> str:
+def _url(scheme: str, host: str, port: int) -> str:
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 -- compares only
-    return f"http://{f'[{shown}]' if ':' in shown and '[' not in shown else shown}:{port}"
+    return f"{scheme}://{f'[{shown}]' if ':' in shown and '[' not in shown else shown}:{port}"
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

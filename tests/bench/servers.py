@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client import start_http_server
 
-from finops_exporter.web import negotiation, server, views
+from finops_exporter.web import negotiation, protection, server, views
 
 from .samples import families, ready_page, registry
 
@@ -37,7 +37,9 @@ def main(kind: str, series: int) -> None:
 async def _ours(given: list[Family]) -> None:
     ready = ready_page(given)
     shown = views.Views(lambda: ready, list, str, list, list, "bench")
-    listener = await server.start(shown, server.Options(LOOPBACK, 0))
+    listener = await server.start(
+        shown, server.Options(LOOPBACK, 0), protection.Protection(None, {})
+    )
     _announce(listener.port)
     await asyncio.to_thread(sys.stdin.read)
     await listener.stop()

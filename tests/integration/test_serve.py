@@ -314,4 +314,5 @@ def test_sigterm_while_a_file_is_read_ends_both_processes(
 def test_an_address_that_is_none_is_wrong_usage(listen: str) -> None:
     result = invoke("serve", "--web.listen-address", listen)
     assert result.exit_code == 2
-    assert f"must be HOST:PORT, not '{listen}'" in result.stderr
+    assert "--web.listen-address: must be host:port" in result.stderr
+    assert result.stderr.endswith(f", not '{listen}'\n")

@@ -150,19 +150,5 @@ def test_the_snapshots_settings(tmp_path: Path) -> None:
     assert str(settings.rate("EUR", datetime(2026, 11, 1, tzinfo=UTC).date())) == "1.1"
 
 
-@pytest.mark.parametrize("listen", ["127.0.0.1:9000", "[::1]:0", "localhost:65535"])
-def test_an_address_of_the_command_line_beats_the_files(tmp_path: Path, listen: str) -> None:
-    before = config(tmp_path, "server: {listen: 0.0.0.0:1, refresh: 3s}")
-    after = app.listening_on(before, listen)
-    assert (after.server.listen, after.server.refresh) == (listen, timedelta(seconds=3))
-    assert before.server.listen == "0.0.0.0:1"
-
-
-@pytest.mark.parametrize("listen", ["", "nowhere", ":9836", "host:", "host:65536", "[::g]:1"])
-def test_an_address_that_is_none_is_refused(tmp_path: Path, listen: str) -> None:
-    with pytest.raises(UsageError, match="must be HOST:PORT"):
-        app.listening_on(config(tmp_path, ""), listen)
-
-
 def test_the_clock_is_utc() -> None:
     assert app.utc_now().utcoffset() == timedelta(0)

@@ -104,6 +104,12 @@ def test_everything_is_read_as_it_is_written() -> None:
     loaded = load(CASES / "everything.ok.yaml")
     assert loaded.server.address == ("::1", 0)
     assert loaded.server.refresh == timedelta(seconds=90)
+    assert loaded.server.telemetry_path == "/finops/metrics"
+    assert loaded.server.web_config_file == Path("web.yaml")
+    assert loaded.server.show_version is True
+    assert loaded.server.write_timeout == timedelta(minutes=1)
+    assert loaded.server.max_connections == 64
+    assert (loaded.log.level, loaded.log.format) == ("warning", "logfmt")
     assert loaded.database.url is not None
     assert loaded.database.url.get_secret_value() == ENV["SECRET_URL"]
     assert loaded.database.data_dir == Path("data/postgres")
@@ -312,14 +318,13 @@ def test_the_example_is_complete_and_tells_the_defaults() -> None:
     raw = yaml_source.read(path, {}).value
     assert list(left_out(Config, raw, "")) == []
     assert list(left_out(Config, {**raw, "server": {}}, "")) == [
-        ".server.listen",
-        ".server.refresh",
-        ".server.max_series",
+        f".server.{key}" for key in config.Server.model_fields
     ]
     loaded = config.load(path, {})
     plain = Config()
-    assert (loaded.server, loaded.database, loaded.tags) == (
+    assert (loaded.server, loaded.log, loaded.database, loaded.tags) == (
         plain.server,
+        plain.log,
         plain.database,
         plain.tags,
     )
@@ -331,7 +336,7 @@ def test_the_example_is_complete_and_tells_the_defaults() -> None:
 
 
 BLOCKS = re.findall(
-    r"^```yaml\n(.*?)^```",
+    r"^```yaml\n(?!# web.yaml)(.*?)^```",
     (DOCS / "configuration.md").read_text(encoding="utf-8"),
     re.MULTILINE | re.DOTALL,
 )

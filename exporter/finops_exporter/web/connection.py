@@ -113,7 +113,7 @@ class Connection(web.RequestHandler):
             text = "bad request\n"
         if request.writer.output_size > 0:
             raise ConnectionResetError("half an answer is sent already")
-        answer = web.Response(status=status, text=text, headers=self._clients.headers)
+        answer = web.Response(status=status, text=text, headers=self._clients.headers())
         answer.force_close()
         return answer
 
@@ -162,10 +162,10 @@ class Clients(web.Server):
         self,
         handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         *,
-        headers: Mapping[str, str],
+        headers: Callable[[], Mapping[str, str]],
         write_seconds: float,
         most: int,
-        allows: Callable[[asyncio.Transport], bool] = lambda _transport: True,
+        allows: Callable[[asyncio.Transport], bool],
     ) -> None:
         super().__init__(handler)
         self.headers = headers

@@ -11,7 +11,7 @@ from finops_exporter.web.negotiation import OPENMETRICS, TEXT, accepts_gzip, pre
 from finops_exporter.web.sending import Chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from multidict import CIMultiDictProxy
 
@@ -25,12 +25,23 @@ METHODS = ("GET", "HEAD")
 
 
 class Pages:
-    """Answers requests; `headers` belong to every answer."""
+    """Answers requests.
+
+    `admits` is asked with the Authorization header of each, whatever page it wants; `headers`
+    belong to every answer.
+    """
 
     def __init__(
-        self, views: Views, *, headers: Mapping[str, str], telemetry_path: str, show_version: bool
+        self,
+        views: Views,
+        *,
+        admits: Callable[[str], Awaitable[bool]],
+        headers: Callable[[], Mapping[str, str]],
+        telemetry_path: str,
+        show_version: bool,
     ) -> None:
         self._views = views
+        self._admits = admits
         self._headers = headers
         self._telemetry_path = telemetry_path
         self._show_version = show_version
@@ -44,14 +55,17 @@ class Pages:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """The answer to a request that is understood."""
         cast("Connection", request.protocol).head_is_complete()
-        answer = self._answer(request)
-        answer.headers.extend(self._headers)
+        answer = await self._answer(request)
+        answer.headers.extend(self._headers())
         if request.body_exists:
             # Nobody reads what follows, so it must not be taken for another request.
             answer.force_close()
         return answer
 
-    def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not await self._admits(request.headers.get("Authorization", "")):
+            challenge = {"WWW-Authenticate": 'Basic realm="finops-exporter", charset="UTF-8"'}
+            return web.Response(status=401, text="unauthorized\n", headers=challenge)
         if request.method not in METHODS:
             allowed = {"Allow": ", ".join(METHODS)}
             return web.Response(status=405, text="method not allowed\n", headers=allowed)

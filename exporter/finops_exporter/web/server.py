@@ -10,12 +10,13 @@ from finops_exporter.web.connection import Clients
 from finops_exporter.web.pages import Pages
 
 if TYPE_CHECKING:
+    from finops_exporter.web.protection import Protection
     from finops_exporter.web.views import Views
 
 NAME = "finops-exporter"
 
 HANDSHAKE_SECONDS = 10.0
-"""How long a client may take for a TLS handshake."""
+"""How long a client may take for a TLS handshake, and for its end."""
 
 FINISH_SECONDS = 2.0
 """How long answers under way may take when the process ends."""
@@ -39,9 +40,11 @@ class Options:
 class Listener:
     """Serves the pages until it is stopped; `port` is where."""
 
-    def __init__(self, listening: asyncio.Server, clients: Clients) -> None:
+    def __init__(self, listening: asyncio.Server, clients: Clients, protection: Protection) -> None:
         self._listening = listening
         self._clients = clients
+        self._protection = protection
+        self._watching = asyncio.create_task(protection.watch())
         self.port = int(listening.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -49,14 +52,21 @@ class Listener:
         self._listening.close()
         await asyncio.sleep(0)  # a request that has just come in counts as under way
         await self._clients.stop(FINISH_SECONDS)
+        self._watching.cancel()
+        await asyncio.wait({self._watching})
+        self._protection.close()
 
 
-async def start(views: Views, options: Options) -> Listener:
+async def start(views: Views, options: Options, protection: Protection) -> Listener:
     """Serve; raises OSError when it cannot listen there."""
-    version = f"/{views.version}" if options.show_version else ""
-    headers = {"Server": f"{NAME}{version}"}
+    name = f"{NAME}/{views.version}" if options.show_version else NAME
+
+    def headers() -> dict[str, str]:
+        return {"Server": name, **protection.headers}
+
     pages = Pages(
         views,
+        admits=protection.admits,
         headers=headers,
         telemetry_path=options.telemetry_path,
         show_version=options.show_version,
@@ -66,7 +76,16 @@ async def start(views: Views, options: Options) -> Listener:
         headers=headers,
         write_seconds=options.write_seconds,
         most=options.max_connections,
+        allows=protection.may_come_in,
     )
-    loop = asyncio.get_running_loop()
-    listening = await loop.create_server(clients, options.host, options.port, backlog=128)
-    return Listener(listening, clients)
+    with_tls = protection.ssl_context is not None
+    listening = await asyncio.get_running_loop().create_server(
+        clients,
+        options.host,
+        options.port,
+        backlog=128,
+        ssl=protection.ssl_context,
+        ssl_handshake_timeout=HANDSHAKE_SECONDS if with_tls else None,
+        ssl_shutdown_timeout=HANDSHAKE_SECONDS if with_tls else None,
+    )
+    return Listener(listening, clients, protection)

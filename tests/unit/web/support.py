@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import ClientSession
 
+from finops_exporter.web.protection import Protection
 from finops_exporter.web.server import Listener, Options, start
 from finops_exporter.web.views import ProviderLine, SourceLine, Views
 
@@ -28,7 +29,7 @@ class Body:
 @dataclass(frozen=True)
 class Page:
     text: Body
-    openmetrics: Body | None = None
+    openmetrics: Body
 
 
 def body(*chunks: bytes) -> Body:
@@ -63,8 +64,10 @@ class Answer:
 
 
 @asynccontextmanager
-async def serving(views: Views = VIEWS, options: Options = OPTIONS) -> AsyncIterator[Listener]:
-    listener = await start(views, options)
+async def serving(
+    views: Views = VIEWS, options: Options = OPTIONS, protection: Protection | None = None
+) -> AsyncIterator[Listener]:
+    listener = await start(views, options, protection or Protection(None, {}))
     try:
         yield listener
     finally:
