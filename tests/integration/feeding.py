@@ -52,6 +52,7 @@ def swap(
     notices: Sequence[Notice] = (),
     now: datetime = NOW,
     lag: timedelta = timedelta(0),
+    result: runs.RunResult | None = None,
 ) -> Changes:
     """Replace `parts` (default: those of the rows) of `source` by `rows`."""
     listed = list(rows)
@@ -69,4 +70,5 @@ def swap(
         run_id = runs.start(connection, source, window, now)
         with staging(connection, source) as stage:
             stage.add(listed)
-            return stage.swap(run_id, declared, runs.RunResult("succeeded"), now, lag)
+            ended = result or runs.RunResult("succeeded")
+            return stage.swap(run_id, declared, ended, now, lag)
