@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from finops_exporter.doctor.bookkeeping import Planned
 from finops_exporter.doctor.examination import CHECKS, Expected, examine
+from finops_exporter.errors import StoreError
 from finops_exporter.model import ControlTotal
 from finops_exporter.store import checks, runs
 from finops_exporter.store.database import Database
@@ -89,7 +90,7 @@ def test_a_fed_store_is_well(fed: Database) -> None:
     assert "sessions run in UTC" in text
     assert f"all {len(migrations())} applied" in text
     assert "cost_months equals the facts (6 rows)" in text
-    assert "1 months of several cuts, equal totals in each" in text
+    assert "1 months in several cuts, equal totals in each" in text
     assert "1 totals of sources tie" in text
 
 
@@ -172,7 +173,7 @@ def test_quick_looks_at_the_newest_two_months(fed: Database) -> None:
 
 
 def test_nothing_can_be_changed_while_reading(database: Database) -> None:
-    with pytest.raises(Exception, match="read-only transaction"), checks.reading(database) as one:
+    with pytest.raises(StoreError, match="read-only transaction"), checks.reading(database) as one:
         one.execute("UPDATE store_state SET generation = 7")
 
 

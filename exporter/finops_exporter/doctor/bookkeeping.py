@@ -69,7 +69,8 @@ def cuts(seen: Sequence[CutTotals]) -> list[Finding]:
         if (text := _cuts_apart(one))
     ]
     if not found:
-        return [ok("cuts", f"{len(seen)} months of several cuts, equal totals in each")]
+        text = f"{len(seen)} months in several cuts, equal totals in each"
+        return [ok("cuts", text if seen else "no month in several cuts")]
     return _first("cuts", found)
 
 
@@ -99,7 +100,8 @@ def controls(differences: Sequence[Cost]) -> list[Finding]:
             )
             found.append(warning("reconciliation", text, _again(source, one.when)))
     if not found:
-        return [ok("reconciliation", f"{len(differences)} totals of sources tie")]
+        text = f"{len(differences)} totals of sources tie"
+        return [ok("reconciliation", text if differences else "no source gives a total of its own")]
     return _first("reconciliation", found)
 
 

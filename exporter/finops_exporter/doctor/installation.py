@@ -33,7 +33,8 @@ def configuration(
         problem("configuration", text, "correct it; docs/configuration.md explains every key")
         for text in mistakes
     ]
-    found += [warning("configuration", text, "change or remove that key") for text in warnings]
+    unless = "leave it where it is meant; docs/configuration.md explains every key"
+    found += [warning("configuration", text, unless) for text in warnings]
     named = ", ".join(sources) or "none"
     return found or [ok("configuration", f"sources: {named}")]
 
@@ -196,4 +197,4 @@ def clock(theirs: datetime, ours: datetime, ahead: Ahead) -> list[Finding]:
         remedy = "finops-exporter costs --by day shows them; ask the source, or set the clock"
         found.append(warning("clock", text, remedy))
     state = f"generation {ahead.generation} since {ahead.changed_at:%Y-%m-%d %H:%M} UTC"
-    return found or [ok("clock", f"{apart.total_seconds():.1f} s apart; {state}")]
+    return found or [ok("clock", f"clocks {apart.total_seconds():.1f} s apart; {state}")]

@@ -50,6 +50,13 @@ def test_cuts_may_differ_by_what_apis_round() -> None:
     assert one.level == "ok"
 
 
+def test_where_there_is_nothing_to_compare_it_says_so() -> None:
+    (one,) = bookkeeping.cuts([])
+    assert (one.level, one.message) == ("ok", "no month in several cuts")
+    (one,) = bookkeeping.controls([])
+    assert (one.level, one.message) == ("ok", "no source gives a total of its own")
+
+
 def test_the_cuts_with_the_least_and_the_most_are_named() -> None:
     (one,) = bookkeeping.cuts([totals("10", "10.02", "9")])
     assert one.message == "api: aws 2026-11 is billed 9 USD by cut2, but 10.02 by cut1"
