@@ -93,7 +93,8 @@ def test_many_series_and_ten_scrapers_stay_within_their_memory(
     limit_megabytes: int,
 ) -> None:
     fill(database, places)
-    with serving(configure(tmp_path, as_url(database_url))) as server:
+    unfolded = configure(tmp_path, as_url(database_url), server={"max_series": series})
+    with serving(unfolded) as server:
         body = server.answer("/metrics").body
         assert sum(not line.startswith(b"#") for line in body.splitlines()) >= series
         with ThreadPoolExecutor(10) as scrapers:
