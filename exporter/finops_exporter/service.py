@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -78,6 +79,10 @@ class Service:
         self._watch_signals()
         # The first page, before anybody can ask: the last good data, if the database is there.
         await asyncio.to_thread(self._first_page)
+        # What is there by now lives as long as the process: no collection need look at it again, which
+        # would hold up scrapes.
+        gc.collect()
+        gc.freeze()
         listener = await self._listen(options, protection)
         if protection.is_reloadable:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, protection.look_now)

@@ -1,0 +1,77 @@
+"""A real Prometheus on loopback, with a data folder of its own, for as long as a test wants it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import yaml
+
+from integration.processes import free_port, until
+from shared import tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """What it is asked over its API."""
+
+    port: int
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """The vector of an expression: entries with `metric` and `value`."""
+        query = urlencode({"query": expression})
+        found = json.loads(self._get(f"/api/v1/query?{query}"))
+        return list(found["data"]["result"])
+
+    def targets(self) -> list[dict[str, Any]]:
+        """Its targets, with the error of the last scrape."""
+        return list(json.loads(self._get("/api/v1/targets"))["data"]["activeTargets"])
+
+    def ready(self) -> bool:
+        """Whether it answers questions."""
+        try:
+            self._get("/-/ready")
+        except OSError:
+            return False
+        return True
+
+    def _get(self, path: str) -> bytes:
+        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            return bytes(answer.read())
+
+
+@contextmanager
+def prometheus(folder: Path, scrape: Mapping[str, object]) -> Iterator[Prometheus]:
+    """Running with one scrape configuration, every second; ended by its pid."""
+    program = tool("prometheus", "prometheus")
+    file = folder / "prometheus.yml"
+    timing = {"scrape_interval": "1s", "scrape_timeout": "1s"}
+    config = {"global": timing, "scrape_configs": [{"job_name": "finops", **scrape}]}
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    port = free_port()
+    with subprocess.Popen(
+        [
+            program,
+            f"--config.file={file}",
+            f"--storage.tsdb.path={folder / 'prometheus'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=warn",
+        ],
+        stdin=subprocess.DEVNULL,
+    ) as process:
+        try:
+            found = Prometheus(port)
+            until(found.ready, "Prometheus is ready", 30)
+            yield found
+        finally:
+            process.terminate()
+            process.wait(10)
