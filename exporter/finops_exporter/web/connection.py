@@ -29,6 +29,8 @@ HEAD_SECONDS = 10.0
 IDLE_SECONDS = 330.0
 """How long a connection without a request stays open: scrapes every five minutes keep theirs."""
 
+HEAD_END = b"\r\n\r\n"
+
 RESERVED = 8
 """Connections from this machine that are taken although there are too many: health checks."""
 
@@ -44,7 +46,9 @@ class Connection(web.RequestHandler):
         self._clients = manager
         self._socket: asyncio.Transport | None = None
         self._unanswered = 0
+        self._newest = b""
         self._answering = False
+        self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,10 +70,14 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Read on, unless the client sends more than the head of a request can have."""
         self._unanswered += len(data)
+        self._newest = (self._newest + data)[-len(HEAD_END) :]
         if self._unanswered > HEAD_BYTES:
             self._turn_away(b"431 Request Header Fields Too Large")
             return
-        if self._timer is None and not self._answering:
+        if not self._is_within_a_head:
+            # At once: the answer begins a turn of the event loop later, and the timer may be first.
+            self._stop_timer()
+        elif self._timer is None and not self._answering:
             self._await_head()
         super().data_received(data)
 
@@ -92,7 +100,8 @@ class Connection(web.RequestHandler):
             self.abort()
             return resp, True
         self._answering = False
-        if self._unanswered:
+        self._is_over = not resp.keep_alive
+        if self._is_within_a_head:
             self._await_head()
         return sent
 
@@ -101,7 +110,7 @@ class Connection(web.RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,
+        message: str | None = None,  # noqa: ARG002 -- aiohttp's signature
     ) -> web.StreamResponse:
         """A line for what is no request (400), or for a mistake of ours (500), which is logged."""
         self.head_is_complete()
@@ -109,7 +118,8 @@ class Connection(web.RequestHandler):
             self.log_exception("a request could not be answered", exc_info=exc)
             text = "internal error\n"
         else:
-            log.debug("a request was malformed", status=status, error=message)
+            # Not the message: it quotes the request, in which a password may stand.
+            log.debug("a request was malformed", status=status, error=type(exc).__name__)
             text = "bad request\n"
         if request.writer.output_size > 0:
             raise ConnectionResetError("half an answer is sent already")
@@ -126,22 +136,30 @@ class Connection(web.RequestHandler):
         if self._socket is not None:
             self._socket.abort()
 
+    @property
+    def _is_within_a_head(self) -> bool:
+        """Whether the client has begun a request that is not complete: all we take are heads."""
+        return self._newest not in (b"", HEAD_END)
+
     def _await_head(self) -> None:
         self._stop_timer()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(HEAD_SECONDS, self._turn_away, b"408 Request Timeout")
+        self._timer = loop.call_later(HEAD_SECONDS, self._head_is_late)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
+    def _head_is_late(self) -> None:
+        self._turn_away(b"408 Request Timeout" if self._is_within_a_head else b"")
+
     def _turn_away(self, status: bytes) -> None:
         self._stop_timer()
         if self._socket is None or self._answering:
             self.abort()
             return
-        if self._unanswered:
+        if status and not self._is_over:
             self._socket.write(
                 b"HTTP/1.1 %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from finops_exporter.web.landing import landing_page
 from finops_exporter.web.negotiation import OPENMETRICS, TEXT, accepts_gzip, prefers_openmetrics
@@ -22,6 +22,7 @@ GZIP_WORTH = 256
 """Bodies below so many bytes are not worth unpacking."""
 
 METHODS = ("GET", "HEAD")
+VERSIONS = (HttpVersion10, HttpVersion11)
 
 
 class Pages:
@@ -57,7 +58,7 @@ class Pages:
         cast("Connection", request.protocol).head_is_complete()
         answer = await self._answer(request)
         answer.headers.extend(self._headers())
-        if request.body_exists:
+        if request.body_exists or request.version not in VERSIONS:
             # Nobody reads what follows, so it must not be taken for another request.
             answer.force_close()
         return answer
@@ -66,6 +67,8 @@ class Pages:
         if not await self._admits(request.headers.get("Authorization", "")):
             challenge = {"WWW-Authenticate": 'Basic realm="finops-exporter", charset="UTF-8"'}
             return web.Response(status=401, text="unauthorized\n", headers=challenge)
+        if request.version not in VERSIONS:
+            return web.Response(status=505, text="HTTP/1.1 is spoken here\n")
         if request.method not in METHODS:
             allowed = {"Allow": ", ".join(METHODS)}
             return web.Response(status=405, text="method not allowed\n", headers=allowed)

@@ -47,6 +47,16 @@ class Listener:
         self._watching = asyncio.create_task(protection.watch())
         self.port = int(listening.sockets[0].getsockname()[1])
 
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return len(self._clients.connections)
+
+    @property
+    def turned_away(self) -> int:
+        """How many clients did not come in because there were too many."""
+        return self._clients.turned_away
+
     async def stop(self) -> None:
         """Refuse new clients, end idle connections, and finish what is under way, within 2 s."""
         self._listening.close()

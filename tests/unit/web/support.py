@@ -15,7 +15,7 @@ from finops_exporter.web.server import Listener, Options, start
 from finops_exporter.web.views import ProviderLine, SourceLine, Views
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 LOOPBACK = "127.0.0.1"
 
@@ -102,10 +102,21 @@ def ask(
 
 
 async def raw(port: int, sent: bytes) -> bytes:
-    """What comes back on a connection of its own until the server closes it."""
+    """What comes back on a connection of its own until the server ends it in any way."""
     reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    found = bytearray()
     try:
         writer.write(sent)
-        return await reader.read()
+        while data := await reader.read(1 << 16):
+            found += data
+    except ConnectionError:
+        pass
     finally:
         writer.close()
+    return bytes(found)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the server go on until the condition holds; pytest's own time limit is the end."""
+    while not condition():  # noqa: ASYNC110 -- nothing tells a test what happens in the server
+        await asyncio.sleep(0.005)
