@@ -53,6 +53,8 @@ def views_of(page: Page) -> Views:
 LARGE = body(b"x 1\n" * 300, b"", b"y 2\n" * 200)
 OPEN = body(b"x 1.0\n" * 500, b"# EOF\n")
 VIEWS = views_of(Page(LARGE, OPEN))
+MEGABYTE = b"x" * 999_999 + b"\n"
+HUGE = views_of(Page(Body((MEGABYTE,) * 60, (MEGABYTE,))))
 OPTIONS = Options(LOOPBACK, 0)
 
 

@@ -14,15 +14,13 @@ from structlog.testing import capture_logs
 
 from finops_exporter.web import connection, server
 from finops_exporter.web.sending import LONGEST_SECONDS, TIMEOUT_HEADER, seconds_to_send
-from unit.web.support import LOOPBACK, OPTIONS, VIEWS, Body, Page, raw, serving, until, views_of
+from unit.web.support import HUGE, LOOPBACK, MEGABYTE, OPTIONS, VIEWS, Page, raw, serving, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 GET = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n"
 HEALTHY = b"healthy\n"
-MEGABYTE = b"x" * 999_999 + b"\n"
-HUGE = views_of(Page(Body((MEGABYTE,) * 60, (MEGABYTE,))))
 
 
 def sent(data: bytes, **options: Any) -> bytes:

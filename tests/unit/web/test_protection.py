@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import bcrypt
@@ -23,7 +23,7 @@ from trustme import CA
 from finops_exporter.errors import ConfigError
 from finops_exporter.web.protection import Protection
 from unit.web.certificates import server_files, trusting, written
-from unit.web.support import LOOPBACK, serving
+from unit.web.support import HUGE, LOOPBACK, MEGABYTE, OPTIONS, serving, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,6 +146,35 @@ def test_tls_is_spoken_and_nothing_else(folder: Folder) -> None:
         asked(folder.write(tls={}), trusting(CA()))
     with pytest.raises(REFUSED):
         asked(folder.write(tls={}))
+
+
+async def scraped(folder: Folder, *, reads: bool) -> bytes:
+    """A scrape of much over TLS by a client that reads it, or not until it is cut off."""
+    request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    options = replace(OPTIONS, write_seconds=600.0 if reads else 0.2)
+    async with serving(HUGE, options, folder.write(tls={})) as listener:
+        reader, writer = await asyncio.open_connection(
+            LOOPBACK, listener.port, ssl=trusting(folder.authority), limit=1 << 14
+        )
+        writer.write(request)
+        found = bytearray(await reader.readexactly(1))
+        await until(lambda: reads or listener.open == 0)
+        try:
+            while data := await reader.read(1 << 20):
+                found += data
+        except (ConnectionError, ssl.SSLError):
+            pass
+        writer.transport.abort()
+        return bytes(found)
+
+
+def test_much_is_sent_over_tls_as_well(folder: Folder) -> None:
+    answer = asyncio.run(scraped(folder, reads=True))
+    assert answer.partition(b"\r\n\r\n")[2] == MEGABYTE * 60
+
+
+def test_who_does_not_read_over_tls_is_cut_off_as_well(folder: Folder) -> None:
+    assert len(asyncio.run(scraped(folder, reads=False))) < 60_000_000
 
 
 def test_certificate_and_key_may_stand_in_the_file(folder: Folder) -> None:
