@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from aiohttp import web
+from yarl import URL
 
 from finops_exporter.web.sending import seconds_to_send
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+    from aiohttp import StreamReader
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http import RawRequestMessage
 
 log = structlog.get_logger()
 
@@ -86,6 +91,14 @@ class Connection(web.RequestHandler):
         self._stop_timer()
         self._unanswered = 0
         self._answering = True
+
+    async def start(self) -> None:
+        """Answer requests one after the other; a mistake of ours leaves no connection behind."""
+        try:
+            await super().start()
+        except BaseException:
+            self.abort()
+            raise
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -185,7 +198,7 @@ class Clients(web.Server):
         most: int,
         allows: Callable[[asyncio.Transport], bool],
     ) -> None:
-        super().__init__(handler)
+        super().__init__(handler, request_factory=_request)
         self.headers = headers
         self.write_seconds = write_seconds
         self.turned_away = 0
@@ -235,6 +248,19 @@ class Clients(web.Server):
                 open=len(self.connections),
                 turned_away=self.turned_away,
             )
+
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: web.RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    """A request as aiohttp makes it, which fails where its parser found no target at all."""
+    if not message.url:  # it is None then, whatever its type says
+        message = message._replace(url=URL())
+    return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
 
 def _is_local(transport: asyncio.Transport) -> bool:

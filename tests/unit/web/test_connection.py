@@ -35,7 +35,7 @@ def sent(data: bytes, **options: Any) -> bytes:
 
 def status_of(answer: bytes) -> int:
     """The status of the (first) answer, whose version is that of the request as far as known."""
-    found = re.match(rb"HTTP/1\.[01] ([0-9]{3}) ", answer)
+    found = re.match(rb"HTTP/[0-9.]+ ([0-9]{3}) ", answer)
     assert found
     return int(found[1])
 
@@ -148,6 +148,10 @@ def test_a_request_in_a_body_is_never_answered(request_: bytes) -> None:
 def test_other_versions_of_http_are_not_spoken(version: bytes) -> None:
     answer = sent(b"GET /metrics HTTP/%b\r\nHost: x\r\n\r\n" % version)
     assert answer.startswith(b"HTTP/%b 505 " % version)
+
+
+def test_a_request_without_a_target_is_answered() -> None:
+    assert status_of(sent(b"CONNECT  \r\nHost: x\r\n\r\n")) == 505
 
 
 def test_malformed_requests_fill_no_log() -> None:
