@@ -79,8 +79,8 @@ class Service:
         self._watch_signals()
         # The first page, before anybody can ask: the last good data, if the database is there.
         await asyncio.to_thread(self._first_page)
-        # What is there by now lives as long as the process: no collection need look at it again, which
-        # would hold up scrapes.
+        # What is there by now lives as long as the process: no collection need look at it again,
+        # which would hold up scrapes.
         gc.collect()
         gc.freeze()
         listener = await self._listen(options, protection)

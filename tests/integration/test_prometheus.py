@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from integration.scraping import prometheus
 from finops_exporter.model import utc_midnight
 from integration.feeding import cost, swap
 from integration.processes import as_url, configure, until
+from integration.scraping import prometheus
 from integration.test_serve import serving, yesterday
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from integration.scraping import Prometheus
     from finops_exporter.store.database import Database
+    from integration.scraping import Prometheus
 
 # What Prometheus 2.42 sends; other versions are in the unit tests of the negotiation.
 ACCEPT = (
