@@ -267,7 +267,8 @@ class Changing:
         self.number += 1
         line = b"version %d\n" % self.number
         packed = gzip.compress(line + SHARED[:50_000] + b"\n" + line, compresslevel=1)
-        return Page(Body((line, SHARED, SHARED, line), (packed[:1000], packed[1000:])))
+        body = Body((line, SHARED, SHARED, line), (packed[:1000], packed[1000:]))
+        return Page(body, body)
 
 
 def version_of(answer: bytes) -> int | None:

@@ -54,7 +54,7 @@ LARGE = body(b"x 1\n" * 300, b"", b"y 2\n" * 200)
 OPEN = body(b"x 1.0\n" * 500, b"# EOF\n")
 VIEWS = views_of(Page(LARGE, OPEN))
 MEGABYTE = b"x" * 999_999 + b"\n"
-HUGE = views_of(Page(Body((MEGABYTE,) * 60, (MEGABYTE,))))
+HUGE = views_of(Page(*[Body((MEGABYTE,) * 60, (MEGABYTE,))] * 2))
 OPTIONS = Options(LOOPBACK, 0)
 
 
