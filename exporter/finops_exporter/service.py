@@ -95,6 +95,8 @@ class Service:
                 group.create_task(self._collect())
                 await self._stopping.wait()
                 log.info("stopping")
+                # Before runs end, which may take longer: nobody new is to come in meanwhile.
+                await listener.stop()
         finally:
             await listener.stop()
 

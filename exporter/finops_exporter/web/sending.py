@@ -10,7 +10,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SLICE = 256 * 1024
+SLICE = 64 * 1024
 """Bytes that are handed over at a time; the event loop copies what the socket does not take."""
 
 LONGEST_SECONDS = 600.0
