@@ -61,7 +61,10 @@ _FLAGS: dict[str, tuple[str, Mapping[str, Any]]] = {
         "--web.config.file",
         {"type": click.Path(path_type=Path, dir_okay=False)},
     ),
-    "log__level": ("--log.level", {"type": click.Choice(["debug", "info", "warn", "error"])}),
+    "log__level": (
+        "--log.level",
+        {"type": click.Choice(["debug", "info", "warn", "warning", "error"])},
+    ),
     "log__format": ("--log.format", {"type": click.Choice(["console", "json", "logfmt"])}),
 }
 
