@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from shared import NO_AWS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,11 +28,8 @@ def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials that open nothing, and no configuration of whoever runs the tests."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name, text in NO_AWS.items():
+        monkeypatch.setenv(name, text)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+NO_AWS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+"""Variables with credentials that open nothing."""
+
 
 def shared_data(relative: str) -> Path:
     """The path of a file or folder below the shared data, or a skip that says how to get it."""
@@ -22,12 +31,16 @@ def shared_data(relative: str) -> Path:
 
 def tool(package: str, program: str) -> Path:
     """A program that `make tools` unpacks, or one on PATH; a skip that says how to get it."""
-    unpacked = ROOT / ".cache" / "tools" / package / "usr" / "bin" / program
-    if unpacked.exists():
-        return unpacked
-    if found := shutil.which(program):
-        return Path(found)
+    if found := program_of(package, program):
+        return found
     reason = f"needs {program}: run `make tools` where apt exists, or put {program} on PATH"
     if os.environ.get("FINOPS_REQUIRE_TOOLS"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def program_of(package: str, program: str) -> Path | None:
+    """The program of the unpacked Debian package, or one on PATH, if there is any."""
+    folders = [ROOT / ".cache/tools" / package / "usr" / name for name in ("bin", "sbin")]
+    found = shutil.which(program, path=os.pathsep.join(map(str, folders))) or shutil.which(program)
+    return Path(found) if found else None

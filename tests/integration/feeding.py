@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from finops_exporter.model import Complete, CostRow
+from finops_exporter.model import Complete, CostRow, utc_midnight
 from finops_exporter.store import runs
 from finops_exporter.store.costs import Changes, Declared, staging
 
@@ -72,3 +72,26 @@ def swap(
             stage.add(listed)
             ended = result or runs.RunResult("succeeded")
             return stage.swap(run_id, declared, ended, now, lag)
+
+
+def fill(database: Database, places: int) -> None:
+    """Usage of so many (account, region, service) on each day that /metrics compares."""
+    now = datetime.now(UTC)
+    today = now.date()
+    swap(
+        database,
+        (
+            cost(
+                str(today - timedelta(days=back)),
+                f"{number * 7919 % 10_000_019}e-4",
+                account_id=f"{100_000_000_000 + number // 200}",
+                region=f"eu-central-{number // 40 % 5}",
+                service=f"Amazon Service {number % 40:02}",
+            )
+            for back in (1, 2, 8, 40)
+            for number in range(places)
+        ),
+        parts=[""],
+        now=now,
+        covered_until={"aws": utc_midnight(today)},
+    )

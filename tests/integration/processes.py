@@ -135,6 +135,22 @@ def until(condition: Callable[[], T | None], what: str, seconds: float = 20) -> 
     return found
 
 
+def resident_megabytes(pid: int) -> float:
+    """What the process holds in memory now, with its libraries; a megabyte is 10**6 bytes."""
+    return _megabytes(pid, "VmRSS")
+
+
+def peak_megabytes(pid: int) -> float:
+    """The most that the process ever held."""
+    return _megabytes(pid, "VmHWM")
+
+
+def _megabytes(pid: int, name: str) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (kibibytes,) = (int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+    return kibibytes * 1024 / 1_000_000
+
+
 def stop_reader(process: Process) -> None:
     """Suspend the child in which files are read, so that a run is surely half-way."""
 

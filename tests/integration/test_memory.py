@@ -5,21 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from doubles.aws_support import server as aws_server
-from finops_exporter.model import utc_midnight
 from integration.bills import charge, write_bill
-from integration.feeding import cost, swap
-from integration.processes import as_url, configure, environment, free_port
+from integration.feeding import fill
+from integration.processes import as_url, configure, environment, free_port, peak_megabytes
 from integration.test_aws_kill import bill_of_today
 from integration.test_serve import serving
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from finops_exporter.store.database import Database
     from integration.test_serve import Server
 
@@ -101,41 +101,10 @@ def test_many_series_and_ten_scrapers_stay_within_their_memory(
             sizes = list(scrapers.map(lambda _: scraped(server), range(30)))
         assert min(sizes) > 0
         # The most that it ever held: while it read, rendered, and served.
-        assert peak_megabytes(server) <= limit_megabytes
-
-
-def fill(database: Database, places: int) -> None:
-    """Usage of so many (account, region, service) on each day that /metrics compares."""
-    now = datetime.now(UTC)
-    today = now.date()
-    swap(
-        database,
-        (
-            cost(
-                str(today - timedelta(days=back)),
-                f"{number * 7919 % 10_000_019}e-4",
-                account_id=f"{100_000_000_000 + number // 200}",
-                region=f"eu-central-{number // 40 % 5}",
-                service=f"Amazon Service {number % 40:02}",
-            )
-            for back in (1, 2, 8, 40)
-            for number in range(places)
-        ),
-        parts=[""],
-        now=now,
-        covered_until={"aws": utc_midnight(today)},
-    )
+        assert peak_megabytes(server.process.pid) <= limit_megabytes
 
 
 def scraped(server: Server) -> int:
     answer = server.answer("/metrics", **{"Accept-Encoding": "gzip"})
     assert answer.status == 200
     return len(answer.body)
-
-
-def peak_megabytes(server: Server) -> float:
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    (kibibytes,) = (
-        int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")
-    )
-    return kibibytes * 1024 / 1_000_000
