@@ -5,6 +5,7 @@ PYTHON     ?= python3
 UV_VERSION := 0.13.9
 UV         := .cache/uv/bin/uv
 BIN        := .venv/bin
+PANDAS     := pandas==3.1.1 pyarrow==26.0.1
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -19,7 +20,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help docs run test check lint unit integration test-timescale bench clean tools
+.PHONY: help docs run test check lint unit integration test-timescale bench bench-quick bench-tools clean tools
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -66,8 +67,20 @@ test: check integration ## build what is needed and run every check
 test-timescale: .venv/.dev-stamp ## the store's tests on a real TimescaleDB in a Debian root (root only)
 	@tools/timescale $(BIN)/pytest -q tests/integration
 
-bench: .venv/.dev-stamp ## measure against baselines in the same run
-	@$(BIN)/python -m tests.bench $(ARGS)
+bench: .venv/.dev-stamp bench-tools ## measure against baselines in the same run (some 5 minutes)
+	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
+
+bench-quick: .venv/.dev-stamp bench-tools ## the same with smaller sizes and wider bars (below 2 minutes)
+	@PYTHONPATH=tests $(BIN)/python -m bench --quick $(ARGS)
+
+# What only serves as a baseline. Where it cannot be had, its rows are told as not measured.
+bench-tools: tools .cache/tools/nginx .cache/bench-venv/.stamp
+.cache/tools/nginx: tools/debian-tool
+	@tools/debian-tool nginx || echo "nginx: left out, it could not be unpacked"
+
+.cache/bench-venv/.stamp: $(UV) Makefile
+	@$(UV) venv --quiet --clear --python $(PYTHON) .cache/bench-venv
+	@$(UV) pip install --quiet --python .cache/bench-venv $(PANDAS) && touch $@ || echo "pandas: left out, it could not be installed"
 
 clean: ## remove what was built here (not the demo's data)
 	rm -rf .venv .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

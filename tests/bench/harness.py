@@ -2,15 +2,15 @@
 
 On a machine that other work shares, seconds swing by half and more; a ratio inside one run swings
 far less. So both sides take turns, the medians of their times are compared, and only the ratio is
-held against a bar.
+held against a bar. What cannot be measured here is told with its reason, never left out in silence.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
-from statistics import median
+from dataclasses import asdict, dataclass
+from statistics import median, quantiles
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Direction: TypeAlias = Literal["at least", "at most"]
+Unit: TypeAlias = Literal["seconds", "megabytes"]
 Verdict: TypeAlias = Literal["ok", "missed", "recorded, not gating"]
 
 FEWEST_ROUNDS = 3
@@ -35,22 +36,24 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One comparison: median seconds of `baseline` (called `baseline_name`) and of `ours`.
+    """One comparison: what `baseline` (called `baseline_name`) takes, and what `ours` takes.
 
-    "at least" N: we are N times as fast or faster. "at most" N: we take N times as long or less.
+    "at least" N: the baseline takes N times as much as we do, or more. "at most" N: we take N times
+    as much as the baseline, or less. Without a bar the ratio is only told.
     """
 
     name: str
     baseline_name: str
     baseline: float
     ours: float
-    bar: float
+    bar: float | None
     direction: Direction = "at least"
     gating: bool = True
+    unit: Unit = "seconds"
 
     @property
     def ratio(self) -> float:
-        """In the bar's own terms: how many times as fast, or how many times as long."""
+        """In the bar's own terms: how many times as little, or how many times as much."""
         if self.direction == "at least":
             return self.baseline / self.ours
         return self.ours / self.baseline
@@ -58,10 +61,37 @@ class Row:
     @property
     def verdict(self) -> Verdict:
         """Whether the ratio keeps its bar; one that does not gate is at worst recorded."""
+        if self.bar is None:
+            return "recorded, not gating"
         kept = self.ratio >= self.bar if self.direction == "at least" else self.ratio <= self.bar
         if kept:
             return "ok"
         return "missed" if self.gating else "recorded, not gating"
+
+
+@dataclass(frozen=True, slots=True)
+class NotMeasured:
+    """A comparison that cannot be made here, and why."""
+
+    name: str
+    baseline_name: str
+    reason: str
+
+    @property
+    def verdict(self) -> str:
+        """What the table says of it."""
+        return f"not measured: {self.reason}"
+
+
+Result: TypeAlias = Row | NotMeasured
+
+
+def within(name: str, used: float, limit: float) -> Row:
+    """Megabytes against a fixed limit, which a quick run does not widen: chance has no part in it.
+
+    A megabyte is 1,000,000 bytes.
+    """
+    return Row(name, "limit", limit, used, 1, "at most", unit="megabytes")
 
 
 def bar(full: float, direction: Direction = "at least", *, quick: bool) -> float:
@@ -87,42 +117,39 @@ def interleaved(jobs: Mapping[str, Job], *, rounds: int, limit: float) -> dict[s
     return {name: median(times) for name, times in taken.items()}
 
 
+def percentile99(samples: Sequence[float]) -> float:
+    """What 99 of 100 samples do not exceed."""
+    return quantiles(samples, n=100, method="inclusive")[98]
+
+
 def say(text: str) -> None:
     """Progress, for people, on standard error."""
     sys.stderr.write(f"bench: {text}\n")
     sys.stderr.flush()
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows as aligned columns."""
-    head = ("what", "baseline", "baseline ms", "ours ms", "ratio", "bar", "verdict")
-    cells = [head, *(_cells(row) for row in rows)]
+def table(results: Sequence[Result]) -> str:
+    """The results as aligned columns."""
+    head = ("what", "baseline", "baseline's", "ours", "ratio", "bar", "verdict")
+    cells = [head, *(_cells(result) for result in results)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
     return "\n".join("  ".join(_aligned(line, widths)).rstrip() for line in cells)
 
 
-def write_json(path: Path, rows: Sequence[Row], about: Mapping[str, object]) -> None:
-    """The same for machines: seconds, ratios and verdicts, with what they were measured on."""
+def write_json(path: Path, results: Sequence[Result], about: Mapping[str, object]) -> None:
+    """The same for machines: figures, ratios and verdicts, with what they were measured on."""
     found = [
-        {
-            "name": row.name,
-            "baseline_name": row.baseline_name,
-            "baseline_seconds": row.baseline,
-            "ours_seconds": row.ours,
-            "ratio": row.ratio,
-            "direction": row.direction,
-            "bar": row.bar,
-            "gating": row.gating,
-            "verdict": row.verdict,
-        }
-        for row in rows
+        {**asdict(result), "verdict": result.verdict}
+        | ({"ratio": result.ratio} if isinstance(result, Row) else {})
+        for result in results
     ]
     path.write_text(json.dumps({**about, "rows": found}, indent=2) + "\n", encoding="utf-8")
 
 
-def exit_code(rows: Sequence[Row]) -> int:
-    """1 when a row missed its bar, or when there is none at all; else 0."""
-    return int(not rows or any(row.verdict == "missed" for row in rows))
+def exit_code(results: Sequence[Result]) -> int:
+    """1 when a row missed its bar, or when nothing could be measured at all; else 0."""
+    measured = [result for result in results if isinstance(result, Row)]
+    return int(not measured or any(row.verdict == "missed" for row in measured))
 
 
 def _seconds(do: Callable[[], object]) -> float:
@@ -131,20 +158,26 @@ def _seconds(do: Callable[[], object]) -> float:
     return perf_counter() - began
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    sign = ">=" if row.direction == "at least" else "<="
+def _cells(result: Result) -> tuple[str, ...]:
+    if isinstance(result, NotMeasured):
+        return (result.name, result.baseline_name, "-", "-", "-", "-", result.verdict)
+    sign = ">=" if result.direction == "at least" else "<="
     return (
-        row.name,
-        row.baseline_name,
-        f"{row.baseline * 1000:.2f}",
-        f"{row.ours * 1000:.2f}",
-        f"{row.ratio:.2f}x",
-        f"{sign} {row.bar:.3g}x",
-        row.verdict,
+        result.name,
+        result.baseline_name,
+        _amount(result.baseline, result.unit),
+        _amount(result.ours, result.unit),
+        f"{result.ratio:.2f}x",
+        "-" if result.bar is None else f"{sign} {result.bar:.3g}x",
+        result.verdict,
     )
+
+
+def _amount(number: float, unit: Unit) -> str:
+    return f"{number * 1000:.2f} ms" if unit == "seconds" else f"{number:.1f} MB"
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
     for column, (cell, width) in enumerate(zip(line, widths, strict=True)):
-        # Words to the left; milliseconds and ratios to the right.
+        # Words to the left; figures to the right.
         yield cell.rjust(width) if column in {2, 3, 4} else cell.ljust(width)

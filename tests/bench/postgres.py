@@ -25,6 +25,25 @@ STATEMENT_SECONDS = 120
 @contextmanager
 def database() -> Iterator[Database]:
     """On the server of FINOPS_TEST_DATABASE_URL, or on an embedded one."""
+    with database_url() as url, opened(url) as found:
+        yield found
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """A pool on the database there, which is migrated."""
+    found = Database(url)
+    found.open()
+    try:
+        migrate(found)
+        yield found
+    finally:
+        found.close()
+
+
+@contextmanager
+def database_url() -> Iterator[str]:
+    """The same without a schema, for a program that brings its own."""
     with _server() as url, psycopg.connect(url, autocommit=True) as admin:
         name = f"finops_bench_{os.getpid()}"
         quoted = sql.Identifier(name)
@@ -32,13 +51,7 @@ def database() -> Iterator[Database]:
         try:
             limit = sql.SQL("ALTER DATABASE {} SET statement_timeout = {}")
             admin.execute(limit.format(quoted, f"{STATEMENT_SECONDS}s"))
-            found = Database(make_conninfo(url, dbname=name))
-            found.open()
-            try:
-                migrate(found)
-                yield found
-            finally:
-                found.close()
+            yield make_conninfo(url, dbname=name)
         finally:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(quoted))
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
-import sys
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 from finops_exporter.exposition.render import Renderer
 
 from .harness import Job, Row, bar, interleaved, say
+from .processes import server
 from .samples import families, ready_page, text_of
 from .servers import LOOPBACK
 
@@ -71,23 +70,10 @@ class _Client:
 @contextmanager
 def _client(kind: str, series: int, encoding: str) -> Iterator[_Client]:
     """A client of a server of its own in another process."""
-    command = [sys.executable, "-m", f"{__package__}.servers", kind, str(series)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        try:
-            port = int(process.stdout.readline())
-            client = _Client(port, f"/{encoding}" if kind == BARE else "/metrics", encoding)
-            yield client
-            client.close()
-        finally:
-            process.stdin.close()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with server(kind, series) as serving:
+        client = _Client(serving.port, f"/{encoding}" if kind == BARE else "/metrics", encoding)
+        yield client
+        client.close()
 
 
 def _check(clients: Mapping[str, _Client], given: Sequence[Family], encoding: str) -> None:

@@ -1,13 +1,15 @@
 """The servers of the scrape benchmark, one to a process, started as a module: KIND SERIES.
 
 Prints the port on which it listens (loopback only) and ends when its standard input does, so that
-none outlives the benchmark, however that ends.
+none outlives the benchmark, however that ends. The line "trace" there begins to count what is
+allocated from then on; "peak" prints the most of it that was held at once, in bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import tracemalloc
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -29,7 +31,7 @@ def main(kind: str, series: int) -> None:
     if kind == "prometheus_client":
         httpd, _ = start_http_server(0, LOOPBACK, registry(given))
         _announce(httpd.server_port)
-        sys.stdin.read()
+        _obey()
     else:
         asyncio.run({"ours": _ours, "aiohttp": _bare}[kind](given))
 
@@ -41,7 +43,7 @@ async def _ours(given: list[Family]) -> None:
         shown, server.Options(LOOPBACK, 0), protection.Protection(None, {})
     )
     _announce(listener.port)
-    await asyncio.to_thread(sys.stdin.read)
+    await asyncio.to_thread(_obey)
     await listener.stop()
 
 
@@ -64,12 +66,20 @@ async def _bare(given: list[Family]) -> None:
     await runner.setup()
     await web.TCPSite(runner, LOOPBACK, 0).start()
     _announce(runner.addresses[0][1])
-    await asyncio.to_thread(sys.stdin.read)
+    await asyncio.to_thread(_obey)
     await runner.cleanup()
 
 
-def _announce(port: int) -> None:
-    sys.stdout.write(f"{port}\n")
+def _obey() -> None:
+    for line in sys.stdin:
+        if line == "trace\n":
+            tracemalloc.stop()
+            tracemalloc.start()
+        _announce(tracemalloc.get_traced_memory()[1])
+
+
+def _announce(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
     sys.stdout.flush()
 
 
