@@ -53,9 +53,11 @@ def test_script_is_executable_and_parses(script: str) -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_ci_runs_the_whole_of_make_test_and_requires_the_tools() -> None:
+def test_ci_runs_the_whole_of_make_test_then_the_benchmarks_and_requires_the_tools() -> None:
     text = (ROOT / ".ci/run").read_text()
-    assert text.splitlines()[-1].startswith("exec make test </dev/null")
+    made = [line for line in text.splitlines() if re.match(r"(exec )?make ", line)]
+    assert made == ["make test </dev/null", "exec make bench-quick </dev/null"]
+    assert "set -euo pipefail" in text
     assert found(r"^export (.*)$", text).split() == ["CI=true", "FINOPS_REQUIRE_TOOLS=1"]
 
 
@@ -215,7 +217,10 @@ def test_every_make_target_that_is_named_exists(page: str) -> None:
 
 def test_contributors_are_told_how_to_check() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    assert all(f"`make {name}`" in text for name in ("check", "test", "test-timescale"))
+    assert all(
+        f"`make {name}`" in text
+        for name in ("check", "test", "test-timescale", "bench", "bench-quick")
+    )
 
 
 def test_hooks_are_programs_of_the_dev_group() -> None:
