@@ -18,7 +18,8 @@ from integration.processes import peak_megabytes
 from . import nginx, prometheus
 from .harness import NotMeasured, Row, bar, percentile99, say, within
 from .postgres import database_url, opened
-from .processes import GZIP, UnavailableError, exporter, first_answer, server
+from .processes import UnavailableError, exporter, first_answer, server
+from .scrapers import ACCEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,7 +61,7 @@ def _beside_nginx(ours: Started, what: str, folder: Path, *, quick: bool) -> lis
         f"ingestion of {what} by Prometheus",
     )
     done: list[Result] = []
-    packed = first_answer(ours.process, ours.port, headers=GZIP)
+    packed = first_answer(ours.process, ours.port, headers=_asking("gzip"))
     try:
         with nginx.serving(*packed, folder / "nginx") as port:
             ports = {NGINX: port, "ours": ours.port}
@@ -98,8 +99,7 @@ def _allocated(*, quick: bool) -> Iterator[Row]:
         for encoding in ("gzip", "identity"):
             name = f"allocated for {SCRAPERS} scrapers of {series} series, {encoding}"
             say(name)
-            headers = {"Accept-Encoding": encoding}
-            body = first_answer(ours.process, ours.port, headers=headers).body
+            body = first_answer(ours.process, ours.port, headers=_asking(encoding)).body
             ours.ask("trace")
             _seconds_of(ours.port, 1, encoding)
             yield Row(
@@ -114,6 +114,10 @@ def _allocated(*, quick: bool) -> Iterator[Row]:
                 gating=encoding == "gzip",
                 unit="megabytes",
             )
+
+
+def _asking(encoding: str) -> dict[str, str]:
+    return {"Accept": ACCEPT, "Accept-Encoding": encoding}
 
 
 def _seconds_of(port: int, seconds: float, encoding: str = "gzip") -> list[float]:

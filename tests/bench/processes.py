@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 START_SECONDS = 60
-GZIP = {"Accept-Encoding": "gzip"}
 HTTP_OK = 200
 VARIABLES = {**NO_AWS, "PYTHONPATH": os.pathsep.join((str(ROOT / "exporter"), str(ROOT / "tests")))}
 

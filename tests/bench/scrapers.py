@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ACCEPT = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+"""As Prometheus asks, so that every server is asked for the same."""
+
 LARGEST = 64_000_000
 """No answer is larger, in bytes."""
 
@@ -31,8 +34,8 @@ def main(port: int, count: int, seconds: float, encoding: str) -> None:
 
 
 def _times(port: int, encoding: str, until: float) -> Iterator[float]:
-    lines = ("GET /metrics HTTP/1.1", "Host: localhost", f"Accept-Encoding: {encoding}", "", "")
-    request = "\r\n".join(lines).encode()
+    asked = f"Host: localhost\r\nAccept: {ACCEPT}\r\nAccept-Encoding: {encoding}"
+    request = f"GET /metrics HTTP/1.1\r\n{asked}\r\n\r\n".encode()
     buffer = memoryview(bytearray(LARGEST))
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         while (began := time.perf_counter()) < until:
