@@ -130,8 +130,8 @@ def exporter(
 ) -> Iterator[Started]:
     """Our command `serve` on the database there; `folder` gets its configuration."""
     port = free_port()
-    listen = {"listen": f"{LOOPBACK}:{port}"}
-    config = configure(folder, as_url(url), *sources, server=listen, **sections)
+    unfolded = {"listen": f"{LOOPBACK}:{port}", "max_series": 1_000_000}
+    config = configure(folder, as_url(url), *sources, server=unfolded, **sections)
     with _started(port, "finops_exporter", "serve", "--config", config) as started:
         yield started
 

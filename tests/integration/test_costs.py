@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from finops_exporter.errors import StoreError
 from finops_exporter.model import Account, ControlTotal, CostRow, Rejected, Window
 from finops_exporter.store import runs
-from finops_exporter.store.costs import staging
+from finops_exporter.store.costs import MANY_CHANGES, staging
 from finops_exporter.store.reads import costs_by, generation, snapshot_reader, stored_window
 from integration.feeding import NOW, cost, swap
 
@@ -340,6 +340,17 @@ series = st.fixed_dictionaries(
         "part": st.sampled_from(["a", "b"]),
     }
 )
+
+
+def test_the_planner_knows_a_store_that_was_just_filled(database: Database) -> None:
+    known = "SELECT reltuples::integer FROM pg_class WHERE oid = 'cost_months'::regclass"
+    swap(database, [cost("2026-11-20", "1")])
+    assert fetch(database, known) == [(-1,)]
+    many = [cost("2026-11-20", "1", service=f"s{number}") for number in range(MANY_CHANGES)]
+    swap(database, many)
+    assert fetch(database, known) == [(MANY_CHANGES,)]
+
+
 rows_of_a_run = st.lists(
     st.builds(
         lambda offset, amount, dimensions: cost(

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 BATCH = 10_000
 """So many rows are held at once while they are staged."""
 
+MANY_CHANGES = 20_000
+"""Changed facts after which the planner's statistics are made anew at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -113,6 +116,8 @@ class Staging:
             self._check()
             changes = self._replace(run_id, now, now - lag)
             self._describe(declared)
+            if changes.written + changes.removed >= MANY_CHANGES:
+                run(connection, "analyze_store")
             if result is not None:
                 runs.replace_rejections(connection, self._source, declared.rejected)
                 runs.replace_notices(connection, self._source, declared.notices)

@@ -367,6 +367,10 @@ SET billed = m.billed + EXCLUDED.billed, effective = m.effective + EXCLUDED.effe
 DELETE FROM cost_part_months
 WHERE part_id IN (SELECT part_id FROM swap_parts) AND facts = 0;
 
+-- name: analyze_store
+-- Until autovacuum comes by, the planner knows a store that has just been filled as an empty one.
+ANALYZE cost_facts, cost_series, cost_groups, cost_months, cost_days, cost_account_days;
+
 -- name: clear_coverage
 DELETE FROM cost_coverage WHERE part_id IN (SELECT part_id FROM swap_parts WHERE since IS NULL);
 
