@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from finops_exporter import __version__, app, cost_query, logs, printing, source_table
+from finops_exporter.anomaly_command import anomalies
 from finops_exporter.command_line import EXIT_CODES, PARTIAL, Commands, ended_by_signals, exit_for
 from finops_exporter.doctor_command import doctor
 from finops_exporter.errors import ConfigError, UsageError
@@ -30,6 +31,7 @@ def main() -> None:
     """Cloud billing as Prometheus metrics: exact, dated, and free to scrape."""
 
 
+main.add_command(anomalies)
 main.add_command(doctor)
 
 

@@ -9,7 +9,7 @@ import sys
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.console import Console
@@ -166,6 +166,18 @@ def rebuilt(done: Sequence[Rebuilt]) -> None:
             click.echo(f"{one.table}: {one.removed} wrong rows removed, {one.written} written")
         else:
             click.echo(f"{one.table}: equals the facts, nothing changed")
+
+
+def table(head: Sequence[str], lines: Sequence[Sequence[str]], *, numbers: Sequence[int]) -> None:
+    """Lines below their head; the columns `numbers` stand to the right."""
+    shown = Table()
+    for place, name in enumerate(head):
+        is_number = place in numbers
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        shown.add_column(name, justify=justify, overflow="fold", no_wrap=is_number)
+    for line in lines:
+        shown.add_row(*line)
+    _on_paper(shown)
 
 
 def _rounded(age: timedelta) -> timedelta:

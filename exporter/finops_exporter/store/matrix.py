@@ -33,12 +33,16 @@ class Matrix(NamedTuple):
     amounts: NDArray[np.float64]
 
 
-def usage_matrix(reader: SnapshotReader, window: Window, basis: Basis) -> Matrix:
+def usage_matrix(
+    reader: SnapshotReader, window: Window, basis: Basis, *, provider: str | None = None
+) -> Matrix:
     """Usage by (provider, account, service) on each UTC day of `window`, sorted by series.
+
+    Of one provider where that is given, else of all.
 
     For arithmetic on many days: amounts that are shown as money come from the other reads, exact.
     """
-    found = sorted(reader.usage_days(window, basis))
+    found = sorted(reader.usage_days(window, basis, provider))
     days = (window.until - window.since).days
     amounts = np.full((len(found), days), np.nan)
     for place, (*_, packed) in enumerate(found):

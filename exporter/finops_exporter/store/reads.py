@@ -141,13 +141,16 @@ class SnapshotReader:
         wanted = [(one, self._cuts(one[0], [_month(one[1])], needed)) for one in days]
         return self._costs("usage_costs", 2, _spread(wanted, ("providers", "days", "offsets")))
 
-    def usage_days(self, window: Window, basis: Basis) -> list[tuple[str, str, str, str, bytes]]:
+    def usage_days(
+        self, window: Window, basis: Basis, only: str | None = None
+    ) -> list[tuple[str, str, str, str, bytes]]:
         """(provider, account, service, currency, packed days) of usage; matrix.py unpacks them."""
         months = _months_of(window)
         needed = ("account", "charge_category", "service")
         chosen = [
             (provider, cut)
             for provider in sorted(self._given)
+            if only in (None, provider)
             for cut in self._cuts(provider, months, needed)
         ]
         parameters = {
