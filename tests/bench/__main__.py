@@ -45,11 +45,14 @@ def main() -> int:
     signal.alarm(LIMIT_SECONDS[options.quick])
     began = time.perf_counter()
     rows: list[harness.Result] = []
-    for name in options.subjects or SUBJECTS:
-        rows += SUBJECTS[name](quick=options.quick)
-    signal.alarm(0)
-    harness.say(f"took {time.perf_counter() - began:.0f} s")
-    sys.stdout.write(harness.table(rows) + "\n")
+    try:
+        for name in options.subjects or SUBJECTS:
+            for row in SUBJECTS[name](quick=options.quick):
+                rows.append(row)  # noqa: PERF402 - what was measured before a failure is shown
+    finally:
+        signal.alarm(0)
+        harness.say(f"took {time.perf_counter() - began:.0f} s")
+        sys.stdout.write(harness.table(rows) + "\n")
     if options.json:
         about = {
             "quick": options.quick,
