@@ -37,6 +37,7 @@ collectors:
     name: demo
     paths: [{paths}]
     interval: 5m
+    timeout: 5m
 """
 
 _DATABASE = """
