@@ -37,6 +37,9 @@ log = structlog.get_logger()
 RETRY_SECONDS = 5.0
 """How long to wait before the database is tried again at start."""
 
+FIRST_PAGE_SECONDS = 2.0
+"""How long the pages wait for the first state of the store before they are served without it."""
+
 ANSWER_SECONDS = 30.0
 """A database that takes longer for the snapshot counts as gone until it answers."""
 
@@ -77,8 +80,10 @@ class Service:
         Raises FinopsError when it cannot listen there.
         """
         self._watch_signals()
-        # The first page, before anybody can ask: the last good data, if the database is there.
-        await asyncio.to_thread(self._first_page)
+        # The first page, before anybody can ask: the last good data, if the database is there. One
+        # that does not answer must not keep the port closed.
+        first = asyncio.create_task(asyncio.to_thread(self._first_page))
+        await asyncio.wait({first}, timeout=FIRST_PAGE_SECONDS)
         # What is there by now lives as long as the process: no collection need look at it again,
         # which would hold up scrapes.
         gc.collect()
@@ -91,7 +96,7 @@ class Service:
         started(url)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._refresh_forever())
+                group.create_task(self._refresh_forever(first))
                 group.create_task(self._collect())
                 await self._stopping.wait()
                 log.info("stopping")
@@ -179,10 +184,10 @@ class Service:
             await self._stopping.wait()
             scheduler.stop()
 
-    async def _refresh_forever(self) -> None:
+    async def _refresh_forever(self, first: asyncio.Task[None]) -> None:
         interval = self._parts.refresh.total_seconds()
         was_up = True
-        reading: asyncio.Task[None] | None = None
+        reading: asyncio.Task[None] | None = first
         while not self._stopping.is_set():
             await _wait(self._changed, interval)
             self._changed.clear()

@@ -53,7 +53,8 @@ def test_a_database_that_hangs_is_said_and_asked_by_one_thread_only(
                 at_once=1,
             )
         )
-        forever: asyncio.Task[Any] = asyncio.create_task(running._refresh_forever())  # noqa: SLF001 -- alone
+        first = asyncio.create_task(asyncio.sleep(0))
+        forever: asyncio.Task[Any] = asyncio.create_task(running._refresh_forever(first))  # noqa: SLF001 -- alone
         for _ in range(3):
             await kept.wait()
             kept.clear()

@@ -78,9 +78,10 @@ class Exposition:
 
     def _page(self) -> Page:
         samples: dict[str, dict[tuple[str, ...], float]] = {
-            "finops_database_up": {(): 0.0 if self.problem else 1.0},
             "finops_exporter_build_info": {(__version__, platform.python_version()): 1.0},
         }
+        if self.problem is not None or self._confirmed is not None:
+            samples["finops_database_up"] = {(): 0.0 if self.problem else 1.0}
         if self._confirmed is not None:
             samples["finops_snapshot_timestamp_seconds"] = {(): self._confirmed.timestamp()}
         families = [Family(LIVE_METRICS[name], found) for name, found in sorted(samples.items())]
