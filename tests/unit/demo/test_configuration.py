@@ -24,7 +24,7 @@ def test_its_paths_find_every_file_and_nothing_else(tmp_path: Path, name: str) -
     (collector,) = yaml.safe_load(config_text(folder, listen="[::1]:9836"))["collectors"]
     (pattern,) = collector.pop("paths")
     assert sorted(glob(pattern)) == sorted(map(str, files.written))  # noqa: PTH207 - absolute
-    assert collector == {"type": "focus", "name": "demo", "interval": "5m"}
+    assert collector == {"type": "focus", "name": "demo", "interval": "5m", "timeout": "5m"}
 
 
 def test_it_has_the_sections_of_any_configuration(tmp_path: Path) -> None:
