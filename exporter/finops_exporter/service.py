@@ -37,7 +37,7 @@ log = structlog.get_logger()
 RETRY_SECONDS = 5.0
 """How long to wait before the database is tried again at start."""
 
-FIRST_PAGE_SECONDS = 2.0
+FIRST_PAGE_SECONDS = 5.0
 """How long the pages wait for the first state of the store before they are served without it."""
 
 ANSWER_SECONDS = 30.0

@@ -132,7 +132,8 @@ def exporter(
     port = free_port()
     unfolded = {"listen": f"{LOOPBACK}:{port}", "max_series": 1_000_000}
     config = configure(folder, as_url(url), *sources, server=unfolded, **sections)
-    with _started(port, "finops_exporter", "serve", "--config", config) as started:
+    command = ("finops_exporter", "serve", "--config", config)
+    with _started(port, *command, ready="/-/ready") as started:
         yield started
 
 
@@ -145,9 +146,12 @@ def bare(body: Path, libraries: Sequence[str]) -> Iterator[Started]:
 
 
 @contextmanager
-def _started(port: int, module: str, *arguments: object) -> Iterator[Started]:
+def _started(
+    port: int, module: str, *arguments: object, ready: str = "/metrics"
+) -> Iterator[Started]:
     began = time.perf_counter()
     command = (sys.executable, "-m", module, *arguments)
     with running(*command, env=environment(VARIABLES), stderr=subprocess.DEVNULL) as process:
+        first_answer(process, port, ready)
         first = first_answer(process, port)
         yield Started(process, port, first, time.perf_counter() - began)

@@ -10,6 +10,7 @@ from contextlib import closing
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import click
 import psycopg
 import pytest
 from psycopg import sql
@@ -36,7 +37,11 @@ from integration.processes import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = sorted(main.commands)
+COMMANDS = sorted(
+    f"{name} {below}".strip()
+    for name, command in main.commands.items()
+    for below in (command.commands if isinstance(command, click.Group) else [""])
+)
 
 
 @pytest.fixture
@@ -281,7 +286,7 @@ def test_log_lines_are_json_unless_a_person_watches(config: Path) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str) -> None:
-    result = invoke(command, "--help")
+    result = invoke(*command.split(), "--help")
     assert result.exit_code == 0
     assert "--config FILE" in result.stdout
     assert f"finops-exporter {command}" in result.stdout.split("Example")[1]

@@ -13,7 +13,14 @@ import pytest
 from doubles.aws_support import server as aws_server
 from integration.bills import charge, write_bill
 from integration.feeding import fill
-from integration.processes import as_url, configure, environment, free_port, peak_megabytes
+from integration.processes import (
+    as_url,
+    configure,
+    environment,
+    free_port,
+    peak_megabytes,
+    until,
+)
 from integration.test_aws_kill import bill_of_today
 from integration.test_serve import serving
 
@@ -95,6 +102,7 @@ def test_many_series_and_ten_scrapers_stay_within_their_memory(
     fill(database, places)
     unfolded = configure(tmp_path, as_url(database_url), server={"max_series": series})
     with serving(unfolded) as server:
+        until(lambda: server.answer("/-/ready").status == 200, "the first state is shown")
         body = server.answer("/metrics").body
         assert sum(not line.startswith(b"#") for line in body.splitlines()) >= series
         with ThreadPoolExecutor(10) as scrapers:
