@@ -61,4 +61,6 @@ def _first_working_days() -> Amounts:
     """1 on the first Monday to Friday of each month."""
     day, week = days_of_month(), weekdays()
     first = (day == 1) & (week < 5)
-    return (first | ((week == 0) & ((day == 2) | (day == 3)))).astype(np.float64)
+    first |= (week == 0) & ((day == 2) | (day == 3))
+    runs: Amounts = first.astype(np.float64)
+    return runs

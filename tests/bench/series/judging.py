@@ -106,7 +106,7 @@ class Accuracy(NamedTuple):
     bias: float
     covered80: float
     covered95: float
-    count: int
+    months: int
 
 
 def judge_forecasts(

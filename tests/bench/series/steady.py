@@ -50,13 +50,14 @@ def _week(rng: Generator) -> Amounts:
         factors[5:] = rng.uniform(1.1, 1.7)
     elif kind == "uneven":
         factors = rng.uniform(0.6, 1.4, 7)
-    return factors[weekdays()]
+    profile: Amounts = factors[weekdays()]
+    return profile
 
 
 def _trend(rng: Generator) -> Amounts:
     """Growth or decline, and for a quarter of the series one step down, which is no event."""
     months = np.arange(DAYS) / 30.44
-    trend = np.exp(np.log1p(rng.uniform(-0.03, 0.06)) * months)
+    trend: Amounts = np.exp(np.log1p(rng.uniform(-0.03, 0.06)) * months)
     if rng.random() < 0.25:
         trend[rng.integers(40, DAYS) :] *= rng.uniform(0.3, 0.85)
     return trend
