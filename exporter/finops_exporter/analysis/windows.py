@@ -1,0 +1,108 @@
+"""Order statistics over windows of days, for many series at once; NaN is a day that is not known.
+
+A value at a day is made of that day and earlier ones only. Matrices are `[series, day]`, float64.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+
+from finops_exporter.analysis.networks import select
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+Matrix: TypeAlias = "NDArray[np.float64]"
+
+WEEK: Final = 7
+
+
+def before(values: Matrix, days: int) -> Matrix:
+    """What the values were `days` days before (after, if negative)."""
+    moved = np.full_like(values, np.nan)
+    if days > 0:
+        moved[:, days:] = values[:, :-days]
+    else:
+        moved[:, : max(0, values.shape[1] + days)] = values[:, -days:]
+    return moved
+
+
+def rolling_median(values: Matrix, days: int, *, least: int) -> Matrix:
+    """The median of the `days` days that end at each day.
+
+    It is NaN where fewer than `least` of them are known, and of an even number the upper one of the
+    two in the middle: no value is invented, and half of a window that is high counts as high.
+    """
+    return _ranked(values, range(days), _middle, least)
+
+
+def weekly_median(values: Matrix, weeks: int, *, first: int = 0, least: int) -> Matrix:
+    """The median of the value `first` days before each day, one a week before that, and so on."""
+    return _ranked(values, range(first, first + weeks * WEEK, WEEK), _middle, least)
+
+
+def weekly_top(values: Matrix, weeks: int, place: int) -> Matrix:
+    """Of the value at each day and those whole weeks before, the `place`th from above.
+
+    It is the smallest where fewer are known, NaN where none is.
+    """
+
+    def from_above(known: NDArray[np.intp]) -> NDArray[np.intp]:
+        return np.maximum(known - place, 0)
+
+    return _ranked(values, range(0, weeks * WEEK, WEEK), from_above, 1)
+
+
+def rolling_max(values: Matrix, days: int) -> Matrix:
+    """The largest value of the `days` days that end at each day; NaN where none is known."""
+    largest = values.copy()
+    reach = 1
+    while reach < days:  # windows that overlap are joined: twice as long each time
+        step = min(reach, days - reach)
+        largest[:, step:] = np.fmax(largest[:, step:], largest[:, :-step])
+        reach += step
+    return largest
+
+
+def _middle(known: NDArray[np.intp]) -> NDArray[np.intp]:
+    return known // 2
+
+
+def _ranked(
+    values: Matrix,
+    lags: Sequence[int],
+    rank: Callable[[NDArray[np.intp]], NDArray[np.intp]],
+    least: int,
+) -> Matrix:
+    """The value of a rank (from 0, ascending, by how many are known) among those so many days back.
+
+    What is not known is infinite for the network, and so stands last.
+    """
+    count, days = values.shape
+    reach = lags[-1]
+    padded = np.full((count, reach + days), np.inf)
+    np.copyto(padded[:, reach:], values, where=~np.isnan(values))
+    windows = [padded[:, reach - lag : reach - lag + days] for lag in lags]
+    known = _known(padded, lags, days)
+    found = select(windows, int(rank(np.array(len(lags)))))
+    partly = known < len(lags)
+    found[partly] = np.nan
+    partly &= known >= least
+    if partly.any():
+        ordered = np.sort(np.stack([window[partly] for window in windows], axis=-1), axis=-1)
+        found[partly] = ordered[np.arange(len(ordered)), rank(known[partly])]
+    return found
+
+
+def _known(padded: Matrix, lags: Sequence[int], days: int) -> NDArray[np.intp]:
+    """How many of the values so many days back are known."""
+    there = (padded != np.inf).astype(np.int8)
+    reach = lags[-1]
+    known = np.zeros((len(padded), days), dtype=np.int8)
+    for lag in lags:
+        known += there[:, reach - lag : reach - lag + days]
+    return known.astype(np.intp)
