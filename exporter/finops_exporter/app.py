@@ -115,6 +115,7 @@ def settings(config: Config, configured: Sequence[Source]) -> Settings:
         names={key: account.name for key, account in accounts.items() if account.name},
         owners={key: account.owner for key, account in accounts.items() if account.owner},
         max_series=config.server.max_series,
+        anomaly_method=config.anomalies.method,
     )
 
 

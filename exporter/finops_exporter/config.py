@@ -170,6 +170,12 @@ class Billing(Section):
         return max(known, key=lambda rate: rate.since).usd if known else None
 
 
+class Anomalies(Section):
+    """How days are judged (docs/analysis.md)."""
+
+    method: Literal["weekday_median", "zscore", "iqr"] = "weekday_median"
+
+
 class AccountConfig(Section):
     """What people call an account, and who answers for it."""
 
@@ -212,6 +218,7 @@ class Config(Section):
             "environment": ("environment", "env"),
         }
     )
+    anomalies: Anomalies = Anomalies()
     accounts: tuple[AccountConfig, ...] = ()
     collectors: tuple[CollectorConfig, ...] = ()
 

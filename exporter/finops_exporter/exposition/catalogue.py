@@ -140,6 +140,7 @@ COST_METRICS: Mapping[str, Metric] = {
 
 _SOURCE = ("provider", "collector")
 _API = ("provider", "api")
+_SERVICE = ("provider", "account_id", "service")
 
 FINOPS_METRICS: Mapping[str, Metric] = {
     metric.name: metric
@@ -248,6 +249,33 @@ FINOPS_METRICS: Mapping[str, Metric] = {
             "gauge",
             "What the sources that ask this API may pay a day (UTC) for all they ask, US dollars.",
             _API,
+        ),
+        Metric(
+            "finops_cost_anomaly_score",
+            "gauge",
+            "By how many times the usual scatter usage lay above what was expected, of the newest "
+            "three complete days (UTC) the worst anomaly, else the newest day; neither "
+            "acknowledged nor announced ones.",
+            _SERVICE,
+        ),
+        Metric(
+            "finops_cost_anomaly_expected_usd",
+            "gauge",
+            "What usage of the same day was expected to cost, US dollars, effective cost.",
+            _SERVICE,
+        ),
+        Metric(
+            "finops_cost_anomaly_excess_usd",
+            "gauge",
+            "What usage of the same day cost above that, US dollars, effective cost.",
+            _SERVICE,
+        ),
+        Metric(
+            "finops_alert_floor_usd",
+            "gauge",
+            "What a change must be worth to alert anybody: $25, or 0.5 % of the provider's mean "
+            "day of the last 30 complete ones (UTC) if that is more, US dollars.",
+            ("provider",),
         ),
         Metric(
             "finops_series_dropped_to_other",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date, timedelta
 
+    from finops_exporter.analysis.anomalies import Method as AnomalyMethod
     from finops_exporter.model import Basis
     from finops_exporter.store.reads import Cost
 
@@ -39,6 +40,7 @@ class Settings:
     names: Mapping[tuple[str, str], str] = field(default_factory=dict)
     owners: Mapping[tuple[str, str], str] = field(default_factory=dict)
     max_series: int = 50_000
+    anomaly_method: AnomalyMethod = "weekday_median"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Families:
         `on` gives the day of the exchange rate; the default is the newest complete day.
         """
         for cost in costs:
-            usd = self._usd(cost, on(cost) if on else None)
+            usd = self.usd(cost, on(cost) if on else None)
             if usd is None:
                 continue
             sums = self.sums.setdefault((cost.provider, name), {})
@@ -86,7 +88,7 @@ class Families:
         """Add, of the differences by (source, cut) of each provider and month, the worst one."""
         by_cut: dict[tuple[str, date, str, str], Decimal] = {}
         for one in differences:
-            usd = self._usd(one, None)
+            usd = self.usd(one)
             if usd is not None:
                 source, cut = one.dimensions
                 key = (one.provider, one.when, source, cut)
@@ -114,7 +116,11 @@ class Families:
         time = self.times.get(provider)
         return None if time is None else self._settings.rate(currency, time.newest_complete)
 
-    def _usd(self, cost: Cost, on: date | None) -> Decimal | None:
+    def usd(self, cost: Cost, on: date | None = None) -> Decimal | None:
+        """The amount in the configured basis in US dollars; None without a rate.
+
+        `on` gives the day of the exchange rate; the default is the newest complete day.
+        """
         amount = cost.billed if self._settings.basis == "billed" else cost.effective
         rate = (
             self._settings.rate(cost.currency, on)

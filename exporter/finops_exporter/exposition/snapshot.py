@@ -15,11 +15,13 @@ from finops_exporter.analysis.billing_time import (
     previous_month,
     trailing,
 )
+from finops_exporter.exposition.anomalies import add_anomalies, judgements
 from finops_exporter.exposition.catalogue import DAY_OFFSETS, WINDOWS
 from finops_exporter.exposition.families import Families, ProviderTime
 from finops_exporter.exposition.folding import fold
 from finops_exporter.exposition.sources import add_sources
 from finops_exporter.model import Window, utc_midnight
+from finops_exporter.store import anomalies
 from finops_exporter.store.reads import Cost, snapshot_reader
 
 if TYPE_CHECKING:
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
     from finops_exporter.store.reads import SnapshotReader, SourceState
 
 TRAILING_DAYS = 30
+
+ALERT_FLOOR_USD = Decimal(25)
+ALERT_FLOOR_SHARE = Decimal("0.005")
+"""What is less than this share of a provider's mean day alerts nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
 
     `now` is an aware UTC datetime.
     """
+    judged_until = anomalies.judged_until(database)
     with snapshot_reader(database) as reader:
         times = _provider_times(reader, settings, now)
         families = Families(settings, times)
@@ -60,8 +67,10 @@ def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
         _add_truth(reader, families)
         _add_facts(reader, families, settings)
         add_sources(reader, families, settings)
+        judged = judgements(reader, families, settings, judged_until)
     # What has to be chosen anew is written down, which the view above cannot do.
     fold(database, families, settings.max_series)
+    add_anomalies(database, families, settings, judged, now)
     return Snapshot(generation, tuple(times.values()), states, families.in_order())
 
 
@@ -125,11 +134,30 @@ def _add_spans(reader: SnapshotReader, families: Families, now: datetime) -> Non
         # A window that begins before the first stored day is unknown, not small.
         if (window := trailing(time.newest_complete, TRAILING_DAYS, back)).since >= time.oldest
     ]
+    _add_floors(reader, families)
     families.add_costs(
         "cost_trailing_30d_usd",
         reader.by_account(spans),
         lambda cost: (*cost.dimensions, cost.when),
     )
+
+
+def _add_floors(reader: SnapshotReader, families: Families) -> None:
+    spans = {
+        time.provider: Window.inclusive(
+            max(time.oldest, trailing(time.newest_complete, TRAILING_DAYS).since),
+            time.newest_complete,
+        )
+        for time in families.times.values()
+        if time.oldest <= time.newest_complete
+    }
+    sums = dict.fromkeys(spans, Decimal(0))
+    for cost in reader.by_account([(name, "mean", window) for name, window in spans.items()]):
+        sums[cost.provider] += families.usd(cost) or 0
+    for provider, usd in sums.items():
+        days = (spans[provider].until - spans[provider].since).days
+        floor = max(ALERT_FLOOR_USD, ALERT_FLOOR_SHARE * usd / days)
+        families.add("finops_alert_floor_usd", [provider], float(floor))
 
 
 def _add_truth(reader: SnapshotReader, families: Families) -> None:

@@ -484,6 +484,14 @@ JOIN cost_groups g ON g.provider = w.provider AND g.cut = w.cut
 JOIN cost_days d ON d.group_id = g.group_id AND d.day >= w.since AND d.day < w.until
 GROUP BY 1, 2, 3, 4;
 
+-- name: daily_totals
+SELECT g.provider, d.day, g.currency, sum(d.billed), sum(d.effective)
+FROM unnest(%(providers)s::text[], %(since)s::date[], %(until)s::date[], %(cuts)s::text[])
+     AS w(provider, since, until, cut)
+JOIN cost_groups g ON g.provider = w.provider AND g.cut = w.cut
+JOIN cost_days d ON d.group_id = g.group_id AND d.day >= w.since AND d.day < w.until
+GROUP BY 1, 2, 3;
+
 -- name: usage_days
 -- A row a series, its days packed: reading them one by one would take twenty times as long. A group
 -- is one (account, service, currency) here, because the cut and the category are given.

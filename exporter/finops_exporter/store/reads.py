@@ -163,6 +163,14 @@ class SnapshotReader:
         found = self._connection.execute(sql("usage_days"), parameters, binary=True)
         return [(row[0], row[1], row[2], row[3], row[4]) for row in found]
 
+    def daily_totals(self, spans: Sequence[tuple[str, Window]]) -> list[Cost]:
+        """All charges of each day (`when`) of the given (provider, window) pairs."""
+        wanted = [
+            ((provider, window.since, window.until), self._cuts(provider, _months_of(window), []))
+            for provider, window in spans
+        ]
+        return self._costs("daily_totals", 0, _spread(wanted, ("providers", "since", "until")))
+
     def by_account(self, spans: Sequence[tuple[str, str, Window]]) -> list[Cost]:
         """Sums by (account,) of the given (provider, label, window) triples."""
         wanted = [
