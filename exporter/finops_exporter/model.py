@@ -31,6 +31,17 @@ COST_KEYS = ("provider", "account", "service", "region", "charge_category", "mon
 Basis: TypeAlias = Literal["billed", "effective"]
 """FOCUS BilledCost (what the invoice says) or EffectiveCost (commitments spread over their use)."""
 
+Scope: TypeAlias = Literal[
+    "organization", "provider", "account", "project", "team", "service", "environment"
+]
+"""What a budget is about."""
+
+TAG_SCOPES: tuple[Scope, ...] = ("project", "team", "environment")
+"""The scopes that are tags: a tag of that name must be configured."""
+
+Period: TypeAlias = Literal["monthly", "quarterly", "yearly"]
+"""How long a budget's amount shall last: periods of the calendar."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -106,6 +117,31 @@ class Account:
     account_name: str | None = None
     billing_account_id: str | None = None
     named_on: date = date.min
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be spent on a scope in each period of the calendar of `time_zone` (an IANA name).
+
+    `scope_value` says which one (empty for the organization); `provider` limits the scope to the
+    costs of one. `thresholds` are percents of `amount`, ascending. `is_configured` budgets come
+    from the configuration, all others from the command line.
+    """
+
+    name: str
+    scope: Scope
+    scope_value: str
+    amount: Decimal
+    period: Period
+    provider: str | None = None
+    currency: str = "USD"
+    time_zone: str = "UTC"
+    thresholds: tuple[Decimal, ...] = (Decimal(50), Decimal(80), Decimal(100), Decimal(120))
+    channels: tuple[str, ...] = ()
+    owner: str = ""
+    basis: Basis = "billed"
+    include_credits: bool = True
+    is_configured: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Gauge
 
 from finops_exporter.exposition.bodies import Page, blocks, page
-from finops_exporter.exposition.catalogue import LIVE_METRICS, Family, cost_metric
+from finops_exporter.exposition.catalogue import LIVE_METRICS, cost_metric
+from finops_exporter.exposition.metric import Family
 from finops_exporter.exposition.render import Rendered, Renderer
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from .servers import LOOPBACK
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from finops_exporter.exposition.catalogue import Family
+    from finops_exporter.exposition.metric import Family
 
 THEIRS = "prometheus_client"
 BARE = "aiohttp"

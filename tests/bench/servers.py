@@ -20,7 +20,7 @@ from finops_exporter.web import negotiation, protection, server, views
 from .samples import families, ready_page, registry
 
 if TYPE_CHECKING:
-    from finops_exporter.exposition.catalogue import Family
+    from finops_exporter.exposition.metric import Family
 
 LOOPBACK = "127.0.0.1"
 

@@ -11,7 +11,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_metric_that_the_readme_names_exists() -> None:
-    named = set(re.findall(r"`((?:P|finops)_[a-z0-9_]+)`", README))
+    named = set(re.findall(r"`((?:P|finops|cloud)_[a-z0-9_]+)`", README))
     known = {f"P_{name}" for name in COST_METRICS} | {*FINOPS_METRICS, *LIVE_METRICS}
     assert named
     assert named <= known

@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from finops_exporter.exposition.budget_catalogue import BUDGET_METRICS, PROVIDER_BUDGET
+from finops_exporter.exposition.metric import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind: TypeAlias = Literal["gauge", "counter"]
-
-UNITS = frozenset({"usd", "seconds", "bytes"})
-"""What the last word of a name may be that is the unit of its values."""
-
 OWN_PREFIX = ("aws", "gcp", "azure")
 """Providers with families of their own; any other shares `other_*` with a `provider` label."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric: `name` as it is exposed, `labels` in the order in which values are given.
-
-    `folds` are the labels that become __other__ where there are too many series (none: never), and
-    `variants` how many series there are for each of their values.
-    """
-
-    name: str
-    kind: Kind
-    help: str
-    labels: tuple[str, ...] = ()
-    folds: tuple[str, ...] = ()
-    variants: int = 1
-
-    @property
-    def unit(self) -> str | None:
-        """The unit that ends the name (of a counter, before _total); None when it names none."""
-        word = self.name.removesuffix("_total").rpartition("_")[2]
-        return word if word in UNITS else None
-
-
-@dataclass(slots=True)
-class Family:
-    """A metric and its samples; a sample's key holds the values of the metric's labels."""
-
-    metric: Metric
-    samples: dict[tuple[str, ...], float] = field(default_factory=dict)
-
 
 DAY_OFFSETS = (1, 2, 8)
 """The complete days that the daily families show: newest, the day before, the same weekday."""
@@ -134,6 +101,7 @@ COST_METRICS: Mapping[str, Metric] = {
             "counter",
             f"Absolute amount by which complete days that were already stored changed, {_BASIS}.",
         ),
+        PROVIDER_BUDGET,
     )
 }
 """The families of every provider, by their name without the provider's prefix."""
@@ -289,6 +257,7 @@ FINOPS_METRICS: Mapping[str, Metric] = {
             "gauge",
             "How long reading and rendering the newest snapshot took, in seconds.",
         ),
+        *BUDGET_METRICS,
     )
 }
 """The families of a snapshot that do not belong to one provider."""

@@ -14,13 +14,15 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from finops_exporter import __version__
 from finops_exporter.errors import StoreError
 from finops_exporter.exposition.bodies import Blocks, Page, blocks, page
-from finops_exporter.exposition.catalogue import FINOPS_METRICS, LIVE_METRICS, Family
+from finops_exporter.exposition.budgets import record_budgets
+from finops_exporter.exposition.catalogue import FINOPS_METRICS, LIVE_METRICS
+from finops_exporter.exposition.metric import Family
 from finops_exporter.exposition.render import Renderer
 from finops_exporter.exposition.snapshot import Snapshot, build
 from finops_exporter.store.reads import generation
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from finops_exporter.exposition.families import Settings
     from finops_exporter.store.database import Database
@@ -41,6 +43,7 @@ class Exposition:
         self._blocks = Blocks()
         self._confirmed: datetime | None = None
         self._rendered_for: tuple[int, object] | None = None
+        self._is_recorded = True
         self.snapshot: Snapshot | None = None
         self.problem: StoreError | None = None
         self.page = self._page()
@@ -49,11 +52,11 @@ class Exposition:
         """Ask whether the store changed, rebuild if so, and render what follows the clock."""
         try:
             self._read(now)
-        except StoreError as error:
-            self.keep(error)
-        else:
             self.problem = None
             self.page = self._page()
+            self._record(now)
+        except StoreError as error:
+            self.keep(error)
 
     def keep(self, problem: StoreError) -> None:
         """Stay with the last good values, because the store cannot be used."""
@@ -61,11 +64,7 @@ class Exposition:
         self.page = self._page()
 
     def _read(self, now: datetime) -> None:
-        # Time is part of the key: days become complete and months move without new rows.
-        clock = frozenset(
-            (now - lag).date() for lag in {timedelta(0), *self._settings.lags.values()}
-        )
-        state = (generation(self._database), clock)
+        state = (generation(self._database), self._clock(now))
         if state != self._rendered_for:
             began = time.perf_counter()
             snapshot = build(self._database, self._settings, now)
@@ -73,8 +72,27 @@ class Exposition:
             self._blocks = blocks(rendered)
             # Its bytes are all that is needed of the samples; they would take as much room again.
             self.snapshot = replace(snapshot, families=())
-            self._rendered_for = (snapshot.generation, clock)
+            self._rendered_for = (snapshot.generation, self._clock(now))
+            self._is_recorded = False
         self._confirmed = now
+
+    def _clock(self, now: datetime) -> frozenset[date]:
+        """Time is part of the key: days become complete and periods move without new rows."""
+        lags = {timedelta(0), *self._settings.lags.values()}
+        states = self.snapshot.budgets if self.snapshot else ()
+        zones = {state.zone for state in states if state.zone is not None}
+        return frozenset(
+            [
+                *((now - lag).date() for lag in lags),
+                *(now.astimezone(zone).date() for zone in zones),
+            ]
+        )
+
+    def _record(self, now: datetime) -> None:
+        """Write down what was seen of the budgets; the page is out already."""
+        if self.snapshot is not None and not self._is_recorded:
+            record_budgets(self._database, self.snapshot.generation, self.snapshot.budgets, now)
+            self._is_recorded = True
 
     def _page(self) -> Page:
         samples: dict[str, dict[tuple[str, ...], float]] = {

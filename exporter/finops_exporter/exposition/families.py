@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
-from finops_exporter.exposition.catalogue import FINOPS_METRICS, Family, cost_metric
+from finops_exporter.exposition.catalogue import FINOPS_METRICS, cost_metric
+from finops_exporter.exposition.metric import Family
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from finops_exporter.exposition.catalogue import Family, Metric
+    from finops_exporter.exposition.metric import Family, Metric
 
 
 class Rendered(NamedTuple):

@@ -16,6 +16,7 @@ from finops_exporter.analysis.billing_time import (
     trailing,
 )
 from finops_exporter.exposition.anomalies import add_anomalies, judgements
+from finops_exporter.exposition.budgets import add_budgets
 from finops_exporter.exposition.catalogue import DAY_OFFSETS, WINDOWS
 from finops_exporter.exposition.families import Families, ProviderTime
 from finops_exporter.exposition.folding import fold
@@ -27,8 +28,9 @@ from finops_exporter.store.reads import Cost, snapshot_reader
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    from finops_exporter.exposition.catalogue import Family
+    from finops_exporter.exposition.budget_states import BudgetState
     from finops_exporter.exposition.families import Settings
+    from finops_exporter.exposition.metric import Family
     from finops_exporter.model import Account
     from finops_exporter.store.database import Database
     from finops_exporter.store.reads import SnapshotReader, SourceState
@@ -48,6 +50,7 @@ class Snapshot:
     times: tuple[ProviderTime, ...]
     sources: tuple[SourceState, ...]
     families: tuple[Family, ...]
+    budgets: tuple[BudgetState, ...] = ()
 
 
 def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
@@ -57,7 +60,7 @@ def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
     """
     judged_until = anomalies.judged_until(database)
     with snapshot_reader(database) as reader:
-        times = _provider_times(reader, settings, now)
+        times = provider_times(reader, settings, now)
         families = Families(settings, times)
         generation = reader.generation()
         states = tuple(reader.source_states())
@@ -67,16 +70,18 @@ def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
         _add_truth(reader, families)
         _add_facts(reader, families, settings)
         add_sources(reader, families, settings)
+        budgets = add_budgets(reader, families, settings, now)
         judged = judgements(reader, families, settings, judged_until)
     # What has to be chosen anew is written down, which the view above cannot do.
     fold(database, families, settings.max_series)
     add_anomalies(database, families, settings, judged, now)
-    return Snapshot(generation, tuple(times.values()), states, families.in_order())
+    return Snapshot(generation, tuple(times.values()), states, families.in_order(), budgets)
 
 
-def _provider_times(
+def provider_times(
     reader: SnapshotReader, settings: Settings, now: datetime
 ) -> dict[str, ProviderTime]:
+    """Through which day each stored provider's numbers hold at `now` (aware UTC)."""
     stored = reader.stored_spans(now)
     configured: dict[str, list[date]] = {}
     removed: dict[str, list[date]] = {}

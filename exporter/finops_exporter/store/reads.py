@@ -88,24 +88,25 @@ class CostSum:
 class SnapshotReader:
     """Named reads inside one repeatable-read transaction: all of them see the same state.
 
-    Where no cut of what is stored knows the dimensions of a sum, its provider is left out.
+    Where no cut of what is stored knows the dimensions of a sum, its provider is left out. Other
+    modules of the store read on its `connection`.
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         self._given = by_provider(Given(*row) for row in rows(connection, "cuts"))
 
     def generation(self) -> int:
         """The number of the state that is seen here."""
-        return int(value(self._connection, "generation"))
+        return int(value(self.connection, "generation"))
 
     def coverage(self) -> list[Coverage]:
         """How far each source reaches, per provider."""
-        return [Coverage(*row) for row in rows(self._connection, "coverage")]
+        return [Coverage(*row) for row in rows(self.connection, "coverage")]
 
     def stored_spans(self, now: datetime) -> dict[str, tuple[date, date | None]]:
         """First stored day of each provider, and the last one that is over (UTC) at `now`."""
-        found = rows(self._connection, "stored_spans", {"now": now})
+        found = rows(self.connection, "stored_spans", {"now": now})
         return {provider: (first, last) for provider, first, last in found}
 
     def monthly(self, months: Sequence[tuple[str, date]]) -> list[Cost]:
@@ -160,7 +161,7 @@ class SnapshotReader:
             "until": window.until,
             "basis": basis,
         }
-        found = self._connection.execute(sql("usage_days"), parameters, binary=True)
+        found = self.connection.execute(sql("usage_days"), parameters, binary=True)
         return [(row[0], row[1], row[2], row[3], row[4]) for row in found]
 
     def daily_totals(self, spans: Sequence[tuple[str, Window]]) -> list[Cost]:
@@ -197,31 +198,31 @@ class SnapshotReader:
 
     def accounts(self) -> list[Account]:
         """The accounts and what their sources call them."""
-        return [Account(*row) for row in rows(self._connection, "accounts")]
+        return [Account(*row) for row in rows(self.connection, "accounts")]
 
     def source_states(self) -> list[SourceState]:
         """The newest run of each source."""
         return [
             SourceState._make((*row[:5], None if row[5] is None else Ended(*row[5:])))
-            for row in rows(self._connection, "source_states")
+            for row in rows(self.connection, "source_states")
         ]
 
     def api_totals(self, sources: Collection[str]) -> list[ApiTotal]:
         """What was asked of each API, with the caps of the given sources."""
         parameters = {"sources": list(sources)}
-        return [ApiTotal(*row) for row in rows(self._connection, "api_totals", parameters)]
+        return [ApiTotal(*row) for row in rows(self.connection, "api_totals", parameters)]
 
     def notices(self) -> list[tuple[str, str, int]]:
         """(source, reason, count) of what the newest runs noticed."""
-        return [(row[0], row[1], row[2]) for row in rows(self._connection, "notices")]
+        return [(row[0], row[1], row[2]) for row in rows(self.connection, "notices")]
 
     def rejected_rows(self) -> list[tuple[str, str, int]]:
         """(source, reason, rows) of what the newest runs left out."""
-        return [(row[0], row[1], row[2]) for row in rows(self._connection, "rejected_rows")]
+        return [(row[0], row[1], row[2]) for row in rows(self.connection, "rejected_rows")]
 
     def currencies(self) -> list[tuple[str, str]]:
         """(provider, currency): all pairs that were ever stored."""
-        return [(row[0], row[1]) for row in rows(self._connection, "stored_currencies")]
+        return [(row[0], row[1]) for row in rows(self.connection, "stored_currencies")]
 
     def rows_in(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str, int]]:
         """(source, currency, facts) of the facts of the given (provider, currency) pairs."""
@@ -229,20 +230,26 @@ class SnapshotReader:
             "providers": [provider for provider, _ in pairs],
             "currencies": [currency for _, currency in pairs],
         }
-        found = rows(self._connection, "currency_rows", parameters) if pairs else []
+        found = rows(self.connection, "currency_rows", parameters) if pairs else []
         return [(row[0], row[1], row[2]) for row in found]
+
+    def cuts(
+        self, provider: str, months: Collection[date], needed: Sequence[str]
+    ) -> tuple[str, ...]:
+        """The cuts that a sum over the months takes; raises NoCutError where none can give it."""
+        given = [one for one in self._given.get(provider, ()) if one.month in months]
+        return choose(given, needed)
 
     def _cuts(
         self, provider: str, months: Collection[date], needed: Sequence[str]
     ) -> tuple[str, ...]:
-        given = [one for one in self._given.get(provider, ()) if one.month in months]
         try:
-            return choose(given, needed)
+            return self.cuts(provider, months, needed)
         except NoCutError:
             return ()
 
     def _costs(self, name: str, dimensions: int, parameters: Mapping[str, Any]) -> list[Cost]:
-        found = rows(self._connection, name, parameters)
+        found = rows(self.connection, name, parameters)
         return [
             Cost(row[0], row[1], tuple(row[2 : 2 + dimensions]), *row[2 + dimensions :])
             for row in found

@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from finops_exporter.exposition.catalogue import Family, Metric
+from finops_exporter.exposition.metric import Family, Metric
 from finops_exporter.exposition.render import Rendered, Renderer, number_text
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric as TheirMetric
 
-    from finops_exporter.exposition.catalogue import Kind
+    from finops_exporter.exposition.metric import Kind
 
 label_values = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 numbers = st.floats() | st.sampled_from([0.0, -0.0, 1e6, 123456789.0, 1e21, 2.5e-7, 0.1])
