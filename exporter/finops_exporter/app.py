@@ -328,6 +328,7 @@ def _parts(config: Config, database: Database, configured: Sequence[Source]) -> 
     return Parts(
         database=database,
         sources=configured,
+        budgets=config.configured_budgets(),
         exposition=Exposition(database, settings(config, configured)),
         clock=utc_now,
         refresh=config.server.refresh,

@@ -6,7 +6,6 @@ A source's own options stay raw here, so that nothing below the composition root
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
@@ -17,18 +16,30 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     SkipValidation,
     StrictBool,
-    model_validator,
 )
 
 from finops_exporter import values, yaml_source
+from finops_exporter.budget_config import BudgetConfig, mistakes, several
 from finops_exporter.explain import Place, validated, without_empty
-from finops_exporter.model import COST_KEYS, Basis
-from finops_exporter.yaml_source import Document, Hidden, KeyPath, Problem, Whole, key_text
+from finops_exporter.model import COST_KEYS, Basis, Budget
+from finops_exporter.section import (
+    AccountId,
+    Count,
+    Currency,
+    Day,
+    Duration,
+    Name,
+    Positive,
+    Section,
+    Text,
+    account_id,
+    looks_like,
+)
+from finops_exporter.yaml_source import Document, Hidden, KeyPath, Problem, key_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,15 +48,6 @@ M = TypeVar("M", bound=BaseModel)
 
 QUERY_KEYS = frozenset((*COST_KEYS, "currency", "billed", "effective"))
 """What queries call the dimensions and the amounts of a cost; no tag may take such a name."""
-
-
-def _looks_like(pattern: str, sentence: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(sentence)
-        return text
-
-    return AfterValidator(check)
 
 
 def _free(tag: str) -> str:
@@ -60,10 +62,6 @@ def _some(keys: tuple[str, ...]) -> tuple[str, ...]:
     return keys
 
 
-def _account_id(value: object) -> object:
-    return value.text if isinstance(value, Whole) else value
-
-
 def tag_keys(value: object) -> object:
     """`team:` is short for `team: [team]`, and `team: squad` for `team: [squad]`."""
     if not isinstance(value, dict):
@@ -72,41 +70,12 @@ def tag_keys(value: object) -> object:
     return {name: [keys] if isinstance(keys, str) else keys for name, keys in short.items()}
 
 
-Duration = Annotated[timedelta, BeforeValidator(values.duration)]
-Positive = Annotated[Duration, AfterValidator(values.at_least_a_second)]
-Count = Annotated[int, BeforeValidator(values.whole_number)]
-Name = Annotated[
-    str, _looks_like("[a-z0-9_-]+", "must consist of lower-case letters, digits, _ and -")
-]
-Text = Annotated[str, Field(min_length=1)]
-Currency = Annotated[str, _looks_like("[A-Z]{3}", "must be three capital letters such as EUR")]
 TagName = Annotated[
     str,
-    _looks_like("[a-z][a-z0-9_]*", "must be lower-case letters, digits and _, a letter first"),
+    looks_like("[a-z][a-z0-9_]*", "must be lower-case letters, digits and _, a letter first"),
     AfterValidator(_free),
 ]
-Day = Annotated[date, BeforeValidator(values.day)]
-AccountId = Annotated[Text, BeforeValidator(_account_id)]
 TagKeys = Annotated[tuple[Text, ...], AfterValidator(_some)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, without unknown keys; its repr shows no value."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_default(cls, data: Any) -> Any:
-        """A key that is written down without a value means its default."""
-        return without_empty(cls, data) if isinstance(data, dict) else data
-
-    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        """Names only: any value may come from `!env` or `!file`."""
-        for name in sorted(self.model_fields_set):
-            yield None, name
 
 
 class Server(Section):
@@ -220,7 +189,13 @@ class Config(Section):
     )
     anomalies: Anomalies = Anomalies()
     accounts: tuple[AccountConfig, ...] = ()
+    budgets: tuple[BudgetConfig, ...] = ()
     collectors: tuple[CollectorConfig, ...] = ()
+
+    def configured_budgets(self) -> tuple[Budget, ...]:
+        """The budgets of the file."""
+        basis = self.billing.basis
+        return tuple(one.budget(basis, is_configured=True) for one in self.budgets)
 
     def warnings(self) -> list[str]:
         """What is allowed but hardly meant, a sentence each."""
@@ -232,6 +207,7 @@ class Config(Section):
             for index, collector in enumerate(self.collectors)
             if collector.timeout > collector.interval
         ]
+        found += several(self.budgets)
         if "USD" in self.billing.rates:
             found.append("billing.rates.USD: has no effect, a US dollar is always worth 1")
         if self.database.url and self.database.data_dir:
@@ -260,7 +236,7 @@ def options_of(collector: CollectorConfig, model: type[M]) -> M:
 
 def _config(document: Document, env: Mapping[str, str]) -> Config:
     raw: dict[str, Any] = dict(document.value)
-    problems = [*document.problems, *_repeated(raw)]
+    problems = [*document.problems, *_repeated(raw), *_unfit_budgets(raw)]
     database = raw.get("database") or {}
     if isinstance(database, dict) and (url := env.get("DATABASE_URL")):
         raw["database"] = database | {"url": Hidden(url, "environment variable DATABASE_URL")}
@@ -292,6 +268,16 @@ def _repeated(raw: Mapping[str, Any]) -> Iterator[Problem]:
             first[identity] = path
 
 
+def _unfit_budgets(raw: Mapping[str, Any]) -> Iterator[Problem]:
+    """Budgets whose keys do not fit together, or the rest of the file."""
+    given = raw.get("tags")
+    tags = given if isinstance(given, dict) else Config().tags
+    currencies = _rates(raw)
+    for index, item in _mappings(raw.get("budgets")):
+        for key, text in mistakes(item, tags, currencies):
+            yield Problem(("budgets", index, key), text)
+
+
 def _identities(raw: Mapping[str, Any]) -> Iterator[tuple[KeyPath, object, str]]:
     """Where something stands, what it must not have in common with another, and the complaint."""
     for index, item in _mappings(raw.get("collectors")):
@@ -300,16 +286,23 @@ def _identities(raw: Mapping[str, Any]) -> Iterator[tuple[KeyPath, object, str]]
             path = ("collectors", index, key)
             yield path, ("collector", name), "gives the collector the same name"
     for index, item in _mappings(raw.get("accounts")):
-        provider, account = item.get("provider"), _account_id(item.get("id"))
+        provider, account = item.get("provider"), account_id(item.get("id"))
         if isinstance(provider, str) and isinstance(account, str):
             yield ("accounts", index), ("account", provider, account), "is the same account"
-    billing = raw.get("billing")
-    rates = billing.get("rates") if isinstance(billing, dict) else None
-    for currency, entries in rates.items() if isinstance(rates, dict) else ():
+    for index, item in _mappings(raw.get("budgets")):
+        if isinstance(name := item.get("name"), str):
+            yield ("budgets", index, "name"), ("budget", name), "gives the budget the same name"
+    for currency, entries in _rates(raw).items():
         for index, item in _mappings(entries):
             if isinstance(day := item.get("from"), str):
                 place = ("billing", "rates", currency, index, "from")
                 yield place, ("rate", currency, day), "is the same day"
+
+
+def _rates(raw: Mapping[str, Any]) -> Mapping[Any, Any]:
+    billing = raw.get("billing")
+    rates = billing.get("rates") if isinstance(billing, dict) else None
+    return rates if isinstance(rates, dict) else {}
 
 
 def _mappings(value: object) -> Iterator[tuple[int, dict[str, Any]]]:

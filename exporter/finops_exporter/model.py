@@ -39,6 +39,9 @@ Scope: TypeAlias = Literal[
 TAG_SCOPES: tuple[Scope, ...] = ("project", "team", "environment")
 """The scopes that are tags: a tag of that name must be configured."""
 
+THRESHOLDS = (Decimal(50), Decimal(80), Decimal(100), Decimal(120))
+"""The percents of a budget that are told unless it says otherwise."""
+
 Period: TypeAlias = Literal["monthly", "quarterly", "yearly"]
 """How long a budget's amount shall last: periods of the calendar."""
 
@@ -136,7 +139,7 @@ class Budget:
     provider: str | None = None
     currency: str = "USD"
     time_zone: str = "UTC"
-    thresholds: tuple[Decimal, ...] = (Decimal(50), Decimal(80), Decimal(100), Decimal(120))
+    thresholds: tuple[Decimal, ...] = THRESHOLDS
     channels: tuple[str, ...] = ()
     owner: str = ""
     basis: Basis = "billed"

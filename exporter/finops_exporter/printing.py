@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from finops_exporter.app import SourcePlan
     from finops_exporter.cost_query import CostTable
     from finops_exporter.doctor.findings import Finding
-    from finops_exporter.model import Plan
+    from finops_exporter.exposition.budget_states import BudgetState, PeriodState
+    from finops_exporter.model import Budget, Plan
     from finops_exporter.model import Progress as Step
     from finops_exporter.one_run import Report
     from finops_exporter.source_table import SourceLine
@@ -147,6 +148,71 @@ def sources(lines: Sequence[SourceLine]) -> None:
             line.error or "-",
         )
     _on_paper(shown)
+
+
+def budgets(found: Sequence[Budget]) -> None:
+    """What may be spent on what."""
+    shown = Table(title="budgets", title_justify="left")
+    for name in ("budget", "scope", "amount", "period", "thresholds", "owner", "from"):
+        shown.add_column(name, overflow="fold", justify="right" if name == "amount" else "left")
+    for one in found:
+        shown.add_row(
+            one.name,
+            _scope(one),
+            f"{one.amount:,.2f} {one.currency}",
+            one.period if one.time_zone == "UTC" else f"{one.period}, {one.time_zone}",
+            ", ".join(f"{money_text(percent)} %" for percent in one.thresholds) or "-",
+            one.owner or "-",
+            "configuration" if one.is_configured else "command line",
+        )
+    _on_paper(shown)
+
+
+def budget_states(states: Sequence[BudgetState]) -> None:
+    """How budgets stand, in the current period and in one that is closing; then what is wrong."""
+    shown = Table(title="budgets (UTC)", title_justify="left")
+    for name in ("budget", "scope", "period"):
+        shown.add_column(name, overflow="fold")
+    for name in ("spent", "of", "used", "a day"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for name in ("used up", "on track", "reached"):
+        shown.add_column(name, no_wrap=True)
+    for state in states:
+        reached = ", ".join(f"{money_text(percent)} %" for percent in sorted(state.reached))
+        _add_standing(shown, state.budget, state.current, reached or "-")
+        if state.closing is not None:
+            _add_standing(shown, state.budget, state.closing, "-", " (closing)")
+    _on_paper(shown)
+    for state in states:
+        for one in state.problems:
+            click.echo(f"{state.budget.name}: {one.text}", err=True)
+
+
+def _scope(one: Budget) -> str:
+    where = f" in {one.provider}" if one.provider else ""
+    return f"{one.scope} {one.scope_value}".strip() + where
+
+
+def _add_standing(
+    shown: Table, one: Budget, period: PeriodState | None, reached: str, note: str = ""
+) -> None:
+    limit = f"{one.amount:,.2f} {one.currency}"
+    if period is None:
+        shown.add_row(one.name, _scope(one), one.period, "unknown", limit, *["-"] * 4, reached)
+        return
+    stands, window = period.standing, period.spending.window
+    shown.add_row(
+        one.name,
+        _scope(one),
+        f"{window.since} to {window.last}{note}",
+        f"{stands.spent:,.2f}",
+        limit,
+        f"{stands.consumed:.1%}",
+        "-" if stands.burn_rate is None else f"{stands.burn_rate:,.2f}",
+        f"{stands.exhausted_at:%Y-%m-%d %H:%M}" if stands.exhausted_at else "-",
+        {True: "yes", False: "no", None: "-"}[stands.is_on_track],
+        reached,
+    )
 
 
 def findings(found: Sequence[Finding]) -> None:

@@ -20,6 +20,7 @@ from finops_exporter.errors import FinopsError, StoreError
 from finops_exporter.kernel import Kernel, Source
 from finops_exporter.model import utc_midnight
 from finops_exporter.scheduler import Scheduler, Surroundings
+from finops_exporter.store.budgets import apply_configured
 from finops_exporter.store.migrate import migrate
 from finops_exporter.web import server
 from finops_exporter.web.views import ProviderLine, SourceLine, Views
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from finops_exporter.exposition.exposition import Exposition
+    from finops_exporter.model import Budget
     from finops_exporter.store.database import Database
     from finops_exporter.web.protection import Protection
 
@@ -53,6 +55,7 @@ class Parts:
 
     database: Database
     sources: Sequence[Source]
+    budgets: Sequence[Budget]
     exposition: Exposition
     clock: Callable[[], datetime]
     refresh: timedelta
@@ -158,6 +161,7 @@ class Service:
     def _prepare(self) -> None:
         try:
             migrate(self._parts.database)
+            apply_configured(self._parts.database, self._parts.budgets, self._parts.clock())
         except StoreError as error:
             if str(error) != str(self._start_problem):
                 log.warning("the database cannot be used yet", error=str(error))

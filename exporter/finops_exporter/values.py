@@ -9,10 +9,13 @@ import ipaddress
 import re
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from finops_exporter.yaml_source import Whole
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from pydantic import SecretStr
 
 _DURATION = re.compile(
@@ -79,6 +82,29 @@ def database_url(url: SecretStr) -> SecretStr:
     if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("must start with postgresql:// or postgres://")
     return url
+
+
+def label(text: str) -> str:
+    """A name for people, in one line."""
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("must be one line of printable text without spaces around it")
+    return text
+
+
+def time_zone(name: str) -> str:
+    """The name of a time zone of the IANA database."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("must be a time zone such as UTC or Europe/Berlin") from None
+    return name
+
+
+def ascending(percents: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+    """Each once, the smallest first."""
+    if len(set(percents)) != len(percents):
+        raise ValueError("names a percentage twice")
+    return tuple(sorted(percents))
 
 
 def day(value: object) -> object:

@@ -20,8 +20,10 @@ from pydantic_core.core_schema import ErrorType
 from finops_exporter import config, explain, yaml_source
 from finops_exporter.collectors import collector_class
 from finops_exporter.collectors.focus.options import FocusOptions
-from finops_exporter.config import Billing, CollectorConfig, Config, Duration, Rate, options_of
+from finops_exporter.config import Billing, CollectorConfig, Config, Rate, options_of
 from finops_exporter.errors import ConfigError
+from finops_exporter.model import Budget
+from finops_exporter.section import Duration
 from shared import ROOT
 
 if TYPE_CHECKING:
@@ -125,6 +127,26 @@ def test_everything_is_read_as_it_is_written() -> None:
     ids = [account.id for account in loaded.accounts]
     assert ids == ["001234567890", "billing-prod", "12e5", "NO"]
     assert loaded.accounts[0].owner == "platform"
+    team, account, everything = loaded.configured_budgets()
+    assert team == Budget(
+        name="data team",
+        scope="team",
+        scope_value="data",
+        provider="aws",
+        amount=Decimal("5000.50"),
+        currency="EUR",
+        period="quarterly",
+        time_zone="Europe/Berlin",
+        thresholds=(Decimal(80), Decimal("99.5"), Decimal(100)),
+        channels=("#finops",),
+        owner="data",
+        basis="billed",
+        include_credits=False,
+        is_configured=True,
+    )
+    assert (account.scope_value, account.basis) == ("001234567890", "effective")
+    assert (everything.scope_value, everything.currency) == ("", "USD")
+    assert everything.thresholds == tuple(map(Decimal, (50, 80, 100, 120)))
     assert loaded.warnings() == [
         "database.data_dir: has no effect, because a database URL is given",
     ]
@@ -159,6 +181,7 @@ def test_what_is_left_out_has_its_default(name: str) -> None:
 def test_suspicious_things_are_warnings() -> None:
     assert load(CASES / "suspicious.ok.yaml").warnings() == [
         "collectors[0]: timeout is longer than interval, so runs may be skipped",
+        "budgets: aws has 2 monthly ones; budget_monthly_limit_usd tells the smallest",
         "billing.rates.USD: has no effect, a US dollar is always worth 1",
         "database.data_dir: has no effect, because a database URL is given",
     ]
@@ -333,6 +356,15 @@ def test_the_example_is_complete_and_tells_the_defaults() -> None:
     expected = CollectorConfig(type="focus", name="bill")
     assert collector.model_copy(update={"options": {}, "place": expected.place}) == expected
     assert loaded.accounts[0].id == "012345678901"
+    (budget,) = loaded.configured_budgets()
+    assert budget == Budget(
+        name="data team",
+        scope="team",
+        scope_value="data",
+        amount=Decimal(5000),
+        period="monthly",
+        is_configured=True,
+    )
 
 
 BLOCKS = re.findall(

@@ -28,6 +28,7 @@ def test_the_commands_of_the_readme_are_the_commands() -> None:
         "collect",
         "costs",
         "sources",
+        "budget",
         "check-config",
         "anomalies",
         "doctor",

@@ -45,6 +45,7 @@ def test_a_database_that_hangs_is_said_and_asked_by_one_thread_only(
         hanging = Hanging(kept)
         running = Service(
             Parts(
+                budgets=(),
                 database=cast("Database", None),
                 sources=[],
                 exposition=cast("Exposition", hanging),

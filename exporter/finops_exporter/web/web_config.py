@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBool
 
 from finops_exporter import yaml_source
-from finops_exporter.config import Section, Text
 from finops_exporter.explain import Place, validated
+from finops_exporter.section import Section, Text
 from finops_exporter.yaml_source import Problem
 
 if TYPE_CHECKING:

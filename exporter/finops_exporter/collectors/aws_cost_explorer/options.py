@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from finops_exporter.collectors.aws_access import Access
-from finops_exporter.config import AccountId, Count, Duration, TagKeys, tag_keys
+from finops_exporter.config import TagKeys, tag_keys
+from finops_exporter.section import AccountId, Count, Duration
 
 MOST_MONTHS = 13
 """Cost Explorer keeps daily costs for 14 months, the current one included."""

@@ -1,0 +1,86 @@
+"""Budgets for people: those that hold and how each of them stands, as values and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from finops_exporter.exposition.budget_states import budget_states
+from finops_exporter.exposition.snapshot import provider_times
+from finops_exporter.model import money_text
+from finops_exporter.store import budgets as store
+from finops_exporter.store.reads import snapshot_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from finops_exporter.exposition.budget_states import BudgetState, PeriodState
+    from finops_exporter.exposition.families import Settings
+    from finops_exporter.model import Budget
+    from finops_exporter.store.database import Database
+
+
+def standings(
+    database: Database, configured: Sequence[Budget], settings: Settings, now: datetime
+) -> list[BudgetState]:
+    """How the stored and the configured budgets stand at `now` (aware UTC), by name.
+
+    Of two with one name the configured one. Raises StoreError.
+    """
+    with snapshot_reader(database) as reader:
+        named = {budget.name: budget for budget in store.budgets(reader.connection)}
+        named |= {budget.name: budget for budget in configured}
+        chosen = [named[name] for name in sorted(named)]
+        times = provider_times(reader, settings, now)
+        return list(budget_states(reader, chosen, settings, times, now))
+
+
+def as_json(states: Sequence[BudgetState], *, with_state: bool) -> str:
+    """The budgets as JSON: amounts as exact text, days inclusive, instants as RFC 3339 in UTC."""
+    found = [_state(one) if with_state else _budget(one.budget) for one in states]
+    return json.dumps({"budgets": found}, indent=2, ensure_ascii=False)
+
+
+def _budget(budget: Budget) -> dict[str, object]:
+    return {
+        "name": budget.name,
+        "scope": budget.scope,
+        "value": budget.scope_value or None,
+        "provider": budget.provider,
+        "amount": money_text(budget.amount),
+        "currency": budget.currency,
+        "period": budget.period,
+        "time_zone": budget.time_zone,
+        "thresholds": [money_text(percent) for percent in budget.thresholds],
+        "channels": list(budget.channels),
+        "owner": budget.owner or None,
+        "basis": budget.basis,
+        "include_credits": budget.include_credits,
+        "source": "config" if budget.is_configured else "cli",
+    }
+
+
+def _state(state: BudgetState) -> dict[str, object]:
+    return {
+        **_budget(state.budget),
+        "current": state.current and _period(state.current),
+        "closing": state.closing and _period(state.closing),
+        "reached": [money_text(percent) for percent in sorted(state.reached)],
+        "problems": [one._asdict() for one in state.problems],
+    }
+
+
+def _period(period: PeriodState) -> dict[str, object]:
+    spending, stands = period.spending, period.standing
+    return {
+        "from": spending.window.since.isoformat(),
+        "to": spending.window.last.isoformat(),
+        "complete_through": spending.as_of.isoformat(),
+        "spent": money_text(stands.spent),
+        "remaining": money_text(stands.remaining),
+        "consumed": money_text(stands.consumed),
+        "burn_rate_per_day": None if stands.burn_rate is None else money_text(stands.burn_rate),
+        "exhausted_at": stands.exhausted_at and stands.exhausted_at.isoformat(timespec="seconds"),
+        "on_track": stands.is_on_track,
+    }
