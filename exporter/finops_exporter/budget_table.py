@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from finops_exporter.exposition.families import Settings
     from finops_exporter.model import Budget
     from finops_exporter.store.database import Database
+    from finops_exporter.store.reads import SnapshotReader
 
 
 def standings(
@@ -29,11 +30,18 @@ def standings(
     Of two with one name the configured one. Raises StoreError.
     """
     with snapshot_reader(database) as reader:
-        named = {budget.name: budget for budget in store.budgets(reader.connection)}
-        named |= {budget.name: budget for budget in configured}
-        chosen = [named[name] for name in sorted(named)]
-        times = provider_times(reader, settings, now)
-        return list(budget_states(reader, chosen, settings, times, now))
+        return read_standings(reader, configured, settings, now)
+
+
+def read_standings(
+    reader: SnapshotReader, configured: Sequence[Budget], settings: Settings, now: datetime
+) -> list[BudgetState]:
+    """The same in a transaction that is under way."""
+    named = {budget.name: budget for budget in store.budgets(reader.connection)}
+    named |= {budget.name: budget for budget in configured}
+    chosen = [named[name] for name in sorted(named)]
+    times = provider_times(reader, settings, now)
+    return list(budget_states(reader, chosen, settings, times, now))
 
 
 def as_json(states: Sequence[BudgetState], *, with_state: bool) -> str:

@@ -16,7 +16,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from finops_exporter.doctor.bookkeeping import Planned
 from finops_exporter.doctor.examination import CHECKS, Expected, examine
 from finops_exporter.errors import StoreError
-from finops_exporter.model import ControlTotal
+from finops_exporter.exposition.families import Settings
+from finops_exporter.model import Budget, ControlTotal
 from finops_exporter.store import checks, runs
 from finops_exporter.store.database import Database
 from finops_exporter.store.migrate import migrate, migrations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 HOURLY = Planned(timedelta(hours=6), timedelta(hours=1))
 CUT = "account,charge_category"
+SETTINGS = Settings("billed", timedelta(days=5), ("team",), {}, lambda _currency, _on: Decimal(1))
 REBUILD = "finops-exporter doctor --rebuild"
 
 
@@ -61,6 +63,7 @@ def look(
             return checks.server_clock(connection) + ahead
 
     planned = dict.fromkeys(sources or ("bill", "other"), HOURLY)
+    others = {"settings": SETTINGS} | others
     return examine(database, Expected(planned, 4, clock, **others))
 
 
@@ -189,7 +192,7 @@ def test_a_tampered_migration(fed: Database) -> None:
     assert one.message == f"{name} was applied with another content (checksum 000000000000)"
     assert "backup" in str(one.remedy)
     left = {one.check: one.message for one in found if one.level == "not checked"}
-    names = ("clock", "rollups", "cuts", "reconciliation", "sources", "runs")
+    names = ("clock", "rollups", "cuts", "reconciliation", "sources", "runs", "budgets")
     assert left == dict.fromkeys(names, "the check of the migrations found a problem")
 
 
@@ -515,3 +518,11 @@ def test_wrong_options_of_a_source_do_not_hide_the_database(
     found = lines_of(config)
     assert found["configuration"][0] == "problem"
     assert found["rollups"][0] == "ok"
+
+
+def test_a_budget_that_cannot_be_told(fed: Database) -> None:
+    freshly_read(fed)
+    wrong = Budget("web", "service", "EC3", Decimal(5), "monthly")
+    one = only(look(fed, budgets=[wrong]), "budgets", "warning")
+    assert one.message.startswith("web: no cost of this scope is stored since ")
+    assert one.remedy == "see what there is: finops-exporter costs --by service"

@@ -1,7 +1,8 @@
-"""Judging what is stored: rollups, cuts, totals, sources and their runs. Pure."""
+"""Judging what is stored: rollups, cuts, totals, sources and their runs, budgets. Pure."""
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
 
+    from finops_exporter.exposition.budget_states import BudgetState
+    from finops_exporter.model import Budget
     from finops_exporter.store.checks import CutTotals, Drift
     from finops_exporter.store.reads import Cost, SourceState
 
@@ -23,6 +26,9 @@ TIES = Decimal("0.01")
 
 NAMED = 5
 """So many months are told one by one; the others are counted."""
+
+PASSING = ("partial_history", "no_days")
+"""Problems of a budget that go away by waiting."""
 
 DEFAULT_TIMEOUT = timedelta(hours=1)
 """For the runs of a source that is configured no more."""
@@ -181,6 +187,30 @@ def runs(seen: Seen, planned: Mapping[str, Planned], now: datetime) -> list[Find
         for source, began in oldest.items()
     ]
     return found or [ok("runs", f"{len(seen.running)} under way, none for too long")]
+
+
+def budgets(states: Sequence[BudgetState]) -> list[Finding]:
+    """Whether it can be told how each budget stands."""
+    found = [
+        warning("budgets", f"{state.budget.name}: {one.text}", _mended(state.budget, one.reason))
+        for state in states
+        for one in state.problems
+        if one.reason not in PASSING
+    ]
+    if not found:
+        text = f"{len(states)} budgets, each can be told"
+        return [ok("budgets", text if states else "no budget is set")]
+    return found
+
+
+def _mended(budget: Budget, reason: str) -> str:
+    if reason == "no_costs" and budget.scope != "organization":
+        return f"see what there is: finops-exporter costs --by {budget.scope}"
+    if reason == "no_cut":
+        return "give the budget another scope, or one provider that knows it"
+    if budget.is_configured:
+        return "correct it in the configuration (section budgets)"
+    return f"finops-exporter budget set {shlex.quote(budget.name)} ..., or budget delete"
 
 
 def _again(source: str, month: date) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from finops_exporter.config import Config
+    from finops_exporter.exposition.families import Settings
 
 
 def diagnose(
@@ -39,7 +40,14 @@ def diagnose(
             found.append(problem("database", text, remedy))
             return [*found, *not_checked(found)]
     planned = {entry.name: Planned(entry.interval, entry.timeout) for entry in config.collectors}
-    expected = Expected(planned, config.database.pool_size, app.utc_now, quick)
+    expected = Expected(
+        planned,
+        config.database.pool_size,
+        app.utc_now,
+        quick,
+        _settings(config),
+        config.configured_budgets(),
+    )
     try:
         with app.database_of(config, env) as database:
             return [*found, *examine(database, expected, progress)]
@@ -61,6 +69,14 @@ def rebuild(
             app.utc_now(),
             lambda table: progress(Progress(table, tables.index(table), len(tables))),
         )
+
+
+def _settings(config: Config) -> Settings | None:
+    """What the metrics know of the configuration; None where it is wrong."""
+    try:
+        return app.settings(config, app.sources(config))
+    except ConfigError:
+        return None
 
 
 def _mistakes(config: Config) -> list[str]:

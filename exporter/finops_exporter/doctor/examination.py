@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from finops_exporter.budget_table import read_standings
 from finops_exporter.doctor import bookkeeping, installation
 from finops_exporter.doctor.findings import Finding, problem
 from finops_exporter.errors import StoreError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from finops_exporter.doctor.bookkeeping import Planned
+    from finops_exporter.exposition.families import Settings
+    from finops_exporter.model import Budget
     from finops_exporter.store.database import Connection, Database
 
 Check: TypeAlias = "Callable[[Connection], list[Finding]]"
@@ -33,6 +36,7 @@ CHECKS = (
     "reconciliation",
     "sources",
     "runs",
+    "budgets",
 )
 """What is checked of a database, in this order."""
 
@@ -46,13 +50,16 @@ REACH = "start the server, or correct database.url (or DATABASE_URL)"
 class Expected:
     """What the database is held against; `clock` gives aware UTC datetimes.
 
-    `quick` compares the newest two months only with the facts.
+    `quick` compares the newest two months only with the facts. Without `settings`, which a wrong
+    configuration does not give, budgets are not checked.
     """
 
     sources: Mapping[str, Planned]
     pool_size: int
     clock: Callable[[], datetime]
     quick: bool = False
+    settings: Settings | None = None
+    budgets: Sequence[Budget] = ()
 
 
 def examine(
@@ -100,6 +107,7 @@ def _steps(expected: Expected) -> list[tuple[str, str, Check]]:
         ("cuts", "cuts", partial(_cuts, expected)),
         ("reconciliation", "totals", partial(_controls, expected)),
         ("sources", "sources", partial(_sources, expected)),
+        ("budgets", "budgets", partial(_budgets, expected)),
     ]
 
 
@@ -163,3 +171,10 @@ def _sources(expected: Expected, connection: Connection) -> list[Finding]:
         *bookkeeping.sources(seen, expected.sources, now),
         *bookkeeping.runs(seen, expected.sources, now),
     ]
+
+
+def _budgets(expected: Expected, connection: Connection) -> list[Finding]:
+    if expected.settings is None:
+        return [Finding("budgets", "not checked", "the configuration of the sources is wrong")]
+    reader, now = SnapshotReader(connection), expected.clock()
+    return bookkeeping.budgets(read_standings(reader, expected.budgets, expected.settings, now))

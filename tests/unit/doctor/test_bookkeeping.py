@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from finops_exporter.doctor import bookkeeping
 from finops_exporter.doctor.bookkeeping import NAMED, Planned, Seen
+from finops_exporter.exposition.budget_states import BudgetState, Problem
+from finops_exporter.model import Budget
 from finops_exporter.store.checks import CutTotals, Drift
 from finops_exporter.store.reads import Cost, Ended, SourceState
 
@@ -168,3 +170,26 @@ def test_runs_that_cannot_be_under_way_any_more() -> None:
     assert str(found[0].remedy).startswith("nothing")
     (one,) = bookkeeping.runs(NOTHING, PLAN, NOW)
     assert one.message == "0 under way, none for too long"
+
+
+@pytest.mark.parametrize(
+    ("reason", "configured", "remedy"),
+    [
+        ("no_costs", True, "see what there is: finops-exporter costs --by team"),
+        ("no_cut", True, "give the budget another scope, or one provider that knows it"),
+        ("no_rate_eur", True, "correct it in the configuration (section budgets)"),
+        ("no_rate_eur", False, "finops-exporter budget set 'a b' ..., or budget delete"),
+    ],
+)
+def test_a_budget_that_cannot_be_told(reason: str, configured: bool, remedy: str) -> None:  # noqa: FBT001 - a parameter of the test
+    budget = Budget("a b", "team", "x", Decimal(1), "monthly", is_configured=configured)
+    (one,) = bookkeeping.budgets([BudgetState(budget, problems=(Problem(reason, "why"),))])
+    assert (one.level, one.message, one.remedy) == ("warning", "a b: why", remedy)
+
+
+def test_what_goes_away_by_waiting_is_no_warning_of_a_budget() -> None:
+    budget = Budget("a", "organization", "", Decimal(1), "monthly")
+    (one,) = bookkeeping.budgets([BudgetState(budget, problems=(Problem("no_days", "why"),))])
+    assert (one.level, one.message) == ("ok", "1 budgets, each can be told")
+    (one,) = bookkeeping.budgets([])
+    assert (one.level, one.message) == ("ok", "no budget is set")
