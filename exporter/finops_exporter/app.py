@@ -213,13 +213,16 @@ def make_demo(
     """Write the demo's bills and its configuration below `folder`, and collect them for real."""
     home = (folder or default_data_dir(env).parent / "demo").absolute()
     bills = home / "billing"
+    now = utc_now()
     try:
         bills.mkdir(parents=True, exist_ok=True)
         demo.generate(
-            utc_now(), bills, progress=lambda done, of: progress("demo", Progress("", done, of))
+            now, bills, progress=lambda done, of: progress("demo", Progress("", done, of))
         )
         config_file = home / "config.yaml"
-        text = demo.config_text(bills, listen=listen, data_dir=home / "postgres")
+        text = demo.config_text(
+            bills, listen=listen, data_dir=home / "postgres", budgets=demo.budgets(now)
+        )
         config_file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise FinopsError(f"cannot write the demo below {home}: {error.strerror}") from error

@@ -306,7 +306,8 @@ The demo is running (Ctrl-C ends it):
   {url}/          what is stored, and through which day
   {url}/metrics   what Prometheus scrapes
 
-Three things to try in another terminal:
+Some things to try in another terminal:
+  {command("budget status", config_file)}
   {costs_command} --by provider,month
   {costs_command} --by team --format json
   curl -s {url}/metrics | grep day_offset

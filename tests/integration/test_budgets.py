@@ -341,7 +341,6 @@ def test_without_a_rate_nothing_is_shown_but_the_problem(database: Database) -> 
         "problems": {
             ("all", "no_rate_jpy"): 1,
             ("yen", "no_rate_jpy"): 1,
-            ("yen", "no_rate_usd"): 1,
         },
     }
 

@@ -19,8 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter_families import text_of
 from finops_exporter.exposition.exposition import Exposition
 from finops_exporter.exposition.families import Settings
-from finops_exporter.model import Account, Api, ControlTotal, CostRow, Notice, Rejected
-from finops_exporter.store import spending
+from finops_exporter.model import Account, Api, Budget, ControlTotal, CostRow, Notice, Rejected
+from finops_exporter.store import budgets, spending
 from integration.feeding import NOW, cost, swap
 from shared import ROOT, tool
 
@@ -78,6 +78,16 @@ CONTROLS = [
 ]
 
 
+BUDGETS = [
+    Budget("everything", "organization", "", Decimal(300), "monthly", owner="finance"),
+    # 21 days of 1, a tax of 5.25 and a credit of 1.5: 24.75, of which 21.75 on 18 settled days.
+    Budget("oracle", "provider", "oracle", Decimal(25), "monthly"),
+    Budget("google", "provider", "gcp", Decimal(30), "monthly", currency="EUR"),
+    Budget("data", "team", "data", Decimal(400), "quarterly", provider="gcp"),
+    Budget("nobody", "team", "dtaa", Decimal(1), "monthly", thresholds=(Decimal("99.5"),)),
+]
+
+
 def restated(row: CostRow) -> CostRow:
     """The same row; a dollar more for EC2 on 19 November."""
     if str(row.day) == "2026-11-19" and row.service == "Amazon EC2":
@@ -106,6 +116,8 @@ def page(database: Database) -> Page:
         spending.pay(connection, "bill", NOW.date(), free, cap_usd=Decimal("1.5"), retry=False)
     old = [cost("2026-08-01", "3", account_id="archive", service="Amazon S3")]
     swap(database, old, source="archive", covered_until={"aws": datetime(2026, 8, 2, tzinfo=UTC)})
+    for budget in BUDGETS:
+        budgets.put(database, budget, "test", NOW)
     settings = Settings(
         basis="billed",
         hold=timedelta(days=5),

@@ -318,3 +318,39 @@ def test_an_address_that_is_none_is_wrong_usage(listen: str) -> None:
     assert result.exit_code == 2
     assert "--web.listen-address: must be host:port" in result.stderr
     assert result.stderr.endswith(f", not '{listen}'\n")
+
+
+def test_the_budgets_of_the_configuration_are_served_and_those_it_drops_end(
+    database_url: str, tmp_path: Path
+) -> None:
+    newest = yesterday()
+    bill = [charge(str(newest - timedelta(days=back)), "2") for back in range(DAYS)]
+    source = {"name": "bill", "paths": [str(write_bill(tmp_path / "a.csv", *bill))]}
+    url = as_url(database_url)
+    all_of_it = {"name": "all", "scope": "organization", "amount": 7, "period": "monthly"}
+    config = configure(tmp_path, url, source, budgets=[all_of_it], server={"refresh": "1s"})
+    labels = {"budget": "all", "scope_type": "organization", "period": "monthly"}
+    key = frozenset({**labels, "scope_value": "", "owner": ""}.items())
+    with serving(config) as server:
+        assert server.samples()["cloud_budget_limit_usd"] == {key: 7}
+        spent = until(
+            lambda: server.samples().get("cloud_budget_spent_usd"), "the bill is collected", 30
+        )
+        assert spent == {key: 2 * newest.day}
+        team = (
+            "--scope",
+            "service",
+            "--value",
+            "Amazon EC2",
+            "--amount",
+            "9",
+            "--period",
+            "yearly",
+        )
+        assert invoke("budget", "set", "mine", "--config", config, *team).exit_code == 0
+        until(lambda: len(server.samples()["cloud_budget_limit_usd"]) == 2, "the new one is shown")
+    config = configure(tmp_path, url, source)
+    with serving(config) as server:
+        assert [dict(one)["budget"] for one in server.samples()["cloud_budget_limit_usd"]] == [
+            "mine"
+        ]

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from finops_exporter.demo.company import DEMO
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from finops_exporter.demo.catalogue import Account
+    from finops_exporter.demo.limits import DemoBudget
 
 
 _TEXT = """\
@@ -30,7 +32,7 @@ tags:
 # Names and owners for the ids in the bills: alerts and dashboards show them.
 accounts:
 {accounts}
-
+{budgets}
 # Where the bills lie. A file is read again when it changes.
 collectors:
   - type: focus
@@ -47,7 +49,20 @@ database:
 """
 
 
-def config_text(folder: Path, *, listen: str, data_dir: Path | None = None) -> str:
+_BUDGETS = """
+# What may be spent. The limits follow the demo's own bills: one is used up, another almost.
+budgets:
+{}
+"""
+
+
+def config_text(
+    folder: Path,
+    *,
+    listen: str,
+    data_dir: Path | None = None,
+    budgets: Sequence[DemoBudget] = (),
+) -> str:
     """A commented YAML configuration for the files in `folder`, served at `listen` (host:port).
 
     The embedded database keeps its files in `data_dir`, if one is given.
@@ -58,6 +73,7 @@ def config_text(folder: Path, *, listen: str, data_dir: Path | None = None) -> s
         listen=_quoted(listen),
         database=database,
         accounts=accounts,
+        budgets=_BUDGETS.format("\n".join(map(_budget, budgets))) if budgets else "",
         paths=_quoted(f"{escape(str(folder.absolute()))}/*.parquet"),
     )
 
@@ -73,3 +89,17 @@ def _account(account: Account) -> str:
         f"{{provider: {account.provider.key}, id: {_quoted(account.id)},"
         f" name: {account.name}, owner: {account.owner}}}"
     )
+
+
+def _budget(one: DemoBudget) -> str:
+    """One budget on one line; what is left out has its default."""
+    keys = {
+        "name": one.name,
+        "scope": one.scope,
+        "value": one.value,
+        "amount": one.amount,
+        "period": one.period,
+        "time_zone": None if one.time_zone == "UTC" else one.time_zone,
+        "owner": one.owner,
+    }
+    return "  - {" + ", ".join(f"{key}: {text}" for key, text in keys.items() if text) + "}"

@@ -183,7 +183,8 @@ class _Money:
             value = amount.billed if look.budget.basis == "billed" else amount.effective
             rate = self._rate(amount.currency, settings)
             if rate is None:
-                self._without_rate[amount.day] = amount.currency
+                lacking = look.budget.currency if self.usd is None else amount.currency
+                self._without_rate[amount.day] = lacking
             else:
                 self._days[amount.day] += value * rate
 
