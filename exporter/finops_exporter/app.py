@@ -116,6 +116,7 @@ def settings(config: Config, configured: Sequence[Source]) -> Settings:
         owners={key: account.owner for key, account in accounts.items() if account.owner},
         max_series=config.server.max_series,
         anomaly_method=config.anomalies.method,
+        counts_customers=config.customers.is_known,
     )
 
 
@@ -332,6 +333,7 @@ def _parts(config: Config, database: Database, configured: Sequence[Source]) -> 
         database=database,
         sources=configured,
         budgets=config.configured_budgets(),
+        customers=config.customers if config.customers.is_known else None,
         exposition=Exposition(database, settings(config, configured)),
         clock=utc_now,
         refresh=config.server.refresh,

@@ -24,6 +24,7 @@ from pydantic import (
 
 from finops_exporter import values, yaml_source
 from finops_exporter.budget_config import BudgetConfig, mistakes, several
+from finops_exporter.customer_config import Customers
 from finops_exporter.explain import Place, validated, without_empty
 from finops_exporter.model import COST_KEYS, Basis, Budget
 from finops_exporter.section import (
@@ -190,6 +191,7 @@ class Config(Section):
     anomalies: Anomalies = Anomalies()
     accounts: tuple[AccountConfig, ...] = ()
     budgets: tuple[BudgetConfig, ...] = ()
+    customers: Customers = Customers()
     collectors: tuple[CollectorConfig, ...] = ()
 
     def configured_budgets(self) -> tuple[Budget, ...]:

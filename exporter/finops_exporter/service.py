@@ -16,6 +16,7 @@ import structlog
 
 from finops_exporter import __version__
 from finops_exporter.asking import Patience
+from finops_exporter.customers import count
 from finops_exporter.errors import FinopsError, StoreError
 from finops_exporter.kernel import Kernel, Source
 from finops_exporter.model import utc_midnight
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from finops_exporter.customer_config import Customers
     from finops_exporter.exposition.exposition import Exposition
     from finops_exporter.model import Budget
     from finops_exporter.store.database import Database
@@ -60,6 +62,7 @@ class Parts:
     clock: Callable[[], datetime]
     refresh: timedelta
     at_once: int
+    customers: Customers | None = None
 
 
 class Service:
@@ -101,6 +104,8 @@ class Service:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._refresh_forever(first))
                 group.create_task(self._collect())
+                if self._parts.customers is not None:
+                    group.create_task(self._count(self._parts.customers))
                 await self._stopping.wait()
                 log.info("stopping")
                 # Before runs end, which may take longer: nobody new is to come in meanwhile.
@@ -187,6 +192,16 @@ class Service:
             group.create_task(scheduler.run())
             await self._stopping.wait()
             scheduler.stop()
+
+    async def _count(self, customers: Customers) -> None:
+        while not self._stopping.is_set():
+            wait = RETRY_SECONDS
+            if self._start_problem is None:
+                now = self._parts.clock()
+                found = await asyncio.to_thread(count, self._parts.database, customers, now)
+                wait = found.total_seconds()
+                self._changed.set()
+            await _wait(self._stopping, wait)
 
     async def _refresh_forever(self, first: asyncio.Task[None]) -> None:
         interval = self._parts.refresh.total_seconds()

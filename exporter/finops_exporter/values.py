@@ -84,6 +84,13 @@ def database_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def http_url(url: str) -> str:
+    """The address of a web server."""
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return url
+
+
 def label(text: str) -> str:
     """A name for people, in one line."""
     if not text.isprintable() or text != text.strip():

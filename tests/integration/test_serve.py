@@ -328,7 +328,8 @@ def test_the_budgets_of_the_configuration_are_served_and_those_it_drops_end(
     source = {"name": "bill", "paths": [str(write_bill(tmp_path / "a.csv", *bill))]}
     url = as_url(database_url)
     all_of_it = {"name": "all", "scope": "organization", "amount": 7, "period": "monthly"}
-    config = configure(tmp_path, url, source, budgets=[all_of_it], server={"refresh": "1s"})
+    sections = {"budgets": [all_of_it], "customers": {"current": 5}, "server": {"refresh": "1s"}}
+    config = configure(tmp_path, url, source, **sections)
     labels = {"budget": "all", "scope_type": "organization", "period": "monthly"}
     key = frozenset({**labels, "scope_value": "", "owner": ""}.items())
     with serving(config) as server:
@@ -337,6 +338,8 @@ def test_the_budgets_of_the_configuration_are_served_and_those_it_drops_end(
             lambda: server.samples().get("cloud_budget_spent_usd"), "the bill is collected", 30
         )
         assert spent == {key: 2 * newest.day}
+        known = until(lambda: server.samples().get("finops_customers"), "customers are counted")
+        assert known == {frozenset({("window", "current")}): 5}
         team = (
             "--scope",
             "service",

@@ -144,6 +144,9 @@ def test_everything_is_read_as_it_is_written() -> None:
         include_credits=False,
         is_configured=True,
     )
+    assert loaded.customers.database_url is not None
+    assert (loaded.customers.sql, loaded.customers.is_known) == ("SELECT 1", True)
+    assert loaded.customers.interval == timedelta(days=1)
     assert (account.scope_value, account.basis) == ("001234567890", "effective")
     assert (everything.scope_value, everything.currency) == ("", "USD")
     assert everything.thresholds == tuple(map(Decimal, (50, 80, 100, 120)))
@@ -345,11 +348,12 @@ def test_the_example_is_complete_and_tells_the_defaults() -> None:
     ]
     loaded = config.load(path, {})
     plain = Config()
-    assert (loaded.server, loaded.log, loaded.database, loaded.tags) == (
+    assert (loaded.server, loaded.log, loaded.database, loaded.tags, loaded.customers) == (
         plain.server,
         plain.log,
         plain.database,
         plain.tags,
+        plain.customers,
     )
     assert loaded.billing.model_copy(update={"rates": {}}) == plain.billing
     (collector,) = loaded.collectors

@@ -1,4 +1,4 @@
-"""The metrics of cloud budgets; the catalogue takes them up."""
+"""The metrics of cloud budgets and of customers; the catalogue takes them up."""
 
 from __future__ import annotations
 
@@ -67,6 +67,18 @@ BUDGET_METRICS = (
         "gauge",
         "1 for each reason why a budget cannot be told, or not as a whole.",
         ("budget", "reason"),
+    ),
+    Metric(
+        "finops_customers",
+        "gauge",
+        "Active customers in the 30 UTC days before today (window current) and in the 30 before "
+        "them (previous), as counted last; absent while it is unknown.",
+        ("window",),
+    ),
+    Metric(
+        "finops_customers_success",
+        "gauge",
+        "1 if customers could be counted when they were to be last, 0 if not.",
     ),
 )
 """None of them is ever folded."""

@@ -29,7 +29,8 @@ class Settings:
     `lags` holds, for each configured source, how long after midnight a day counts as complete;
     `providers` whose costs it gives, where that is one alone. `names` and `owners` are the
     configured ones by (provider, account). `max_series` is how many series a family of a provider
-    may have before the smallest are folded.
+    may have before the smallest are folded. `counts_customers` says whether there is anything to
+    count them by.
     """
 
     basis: Basis
@@ -42,6 +43,7 @@ class Settings:
     owners: Mapping[tuple[str, str], str] = field(default_factory=dict)
     max_series: int = 50_000
     anomaly_method: AnomalyMethod = "weekday_median"
+    counts_customers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from finops_exporter.analysis.billing_time import (
 from finops_exporter.exposition.anomalies import add_anomalies, judgements
 from finops_exporter.exposition.budgets import add_budgets
 from finops_exporter.exposition.catalogue import DAY_OFFSETS, WINDOWS
+from finops_exporter.exposition.customers import add_customers
 from finops_exporter.exposition.families import Families, ProviderTime
 from finops_exporter.exposition.folding import fold
 from finops_exporter.exposition.sources import add_sources
@@ -72,6 +73,8 @@ def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
         add_sources(reader, families, settings)
         budgets = add_budgets(reader, families, settings, now)
         judged = judgements(reader, families, settings, judged_until)
+        if settings.counts_customers:
+            add_customers(reader, families, now)
     # What has to be chosen anew is written down, which the view above cannot do.
     fold(database, families, settings.max_series)
     add_anomalies(database, families, settings, judged, now)

@@ -137,3 +137,27 @@ WHERE (h.period_start, h.amount, h.spent, h.burn_rate, h.exhausted_at, h.on_trac
       IS DISTINCT FROM
       (EXCLUDED.period_start, EXCLUDED.amount, EXCLUDED.spent, EXCLUDED.burn_rate,
        EXCLUDED.exhausted_at, EXCLUDED.on_track, EXCLUDED.currency);
+
+
+-- ---- Customers ---------------------------------------------------------------------------------
+
+-- name: limit_time
+-- Of this transaction, in a database of the user's.
+SELECT set_config('statement_timeout', %(milliseconds)s, true);
+
+-- name: customer_counts
+SELECT window_name, customers, until, asked_at, error FROM customer_counts ORDER BY 1;
+
+-- name: forget_customers
+DELETE FROM customer_counts WHERE window_name <> ALL(%(windows)s);
+
+-- name: keep_customers
+INSERT INTO customer_counts (window_name, customers, until, asked_at)
+VALUES (%(window)s, %(customers)s, %(until)s, %(now)s)
+ON CONFLICT (window_name) DO UPDATE
+SET customers = EXCLUDED.customers, until = EXCLUDED.until, asked_at = EXCLUDED.asked_at, error = NULL;
+
+-- name: fail_customers
+INSERT INTO customer_counts (window_name, asked_at, error)
+SELECT w, %(now)s, %(error)s FROM unnest(ARRAY['current', 'previous']) AS w
+ON CONFLICT (window_name) DO UPDATE SET asked_at = EXCLUDED.asked_at, error = EXCLUDED.error;

@@ -53,3 +53,14 @@ CREATE TABLE budget_status_history (
 );
 COMMENT ON COLUMN budget_status_history.spent IS 'from the first day of the period through this day';
 COMMENT ON COLUMN budget_status_history.burn_rate IS 'an amount a day, over the settled days';
+
+-- How many customers there are, to divide costs by. A failed question keeps the last answer and says
+-- what went wrong.
+CREATE TABLE customer_counts (
+    window_name text PRIMARY KEY CHECK (window_name IN ('current', 'previous')),
+    customers   numeric,
+    until       date,
+    asked_at    timestamptz NOT NULL,
+    error       text
+);
+COMMENT ON COLUMN customer_counts.until IS 'the first day after both windows';
