@@ -24,7 +24,7 @@ Method: TypeAlias = Literal["weekday_median", "zscore", "iqr"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
 DEFAULTS = Options()
 
-BLOCK_SERIES: Final = 32
+BLOCK_SERIES: Final = 64
 """So many series are computed at a time: their arrays stay in the processor's cache."""
 
 _FUNCTIONS: Mapping[Method, Callable[[Matrix, date, Options], Judged]] = {

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from finops_exporter.analysis.windows import Matrix, rolling_max
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
     from numpy.typing import NDArray
+
+    from finops_exporter.analysis.windows import Matrix
 
 BACK: Final = 3
 """How many earlier occasions are looked at."""
@@ -35,16 +35,19 @@ def expected_lumps(excess: Matrix, begins: NDArray[np.intp], first_day: date) ->
     `excess[series, day]` is what clearly stood out of the usual on each day, else 0; a series is
     known from the day `begins`. Days before the one that is asked for are looked at, no others.
     """
+    # The days become rows: looking back moves whole rows.
     days = excess.shape[1]
-    monthly = _around(excess, MONTHLY_SLACK_DAYS)
-    found = _again(
-        monthly, [months_before(first_day, days, back + 1) for back in range(BACK)], begins
-    )
-    near = _around(excess, WEEKLY_SLACK_DAYS)
+    standing = np.ascontiguousarray(excess.T, dtype=np.float32)
+    unknown = np.arange(days)[:, np.newaxis] < begins
+    monthly = _around(standing, MONTHLY_SLACK_DAYS)
+    monthly[unknown] = -np.inf
+    found = _again(monthly, [months_before(first_day, days, back + 1) for back in range(BACK)])
+    near = _around(standing, WEEKLY_SLACK_DAYS)
+    near[unknown] = -np.inf
     for span in SPANS_DAYS:
-        places = [np.arange(days) - span * (back + 1) for back in range(BACK)]
-        np.maximum(found, _again(near, places, begins), out=found)
-    return found
+        again = _again(near, [np.arange(days) - span * (back + 1) for back in range(BACK)])
+        np.maximum(found, again, out=found)
+    return found.T.astype(np.float64)
 
 
 def months_before(first_day: date, days: int, months: int) -> NDArray[np.intp]:
@@ -62,19 +65,27 @@ def months_before(first_day: date, days: int, months: int) -> NDArray[np.intp]:
     return offsets
 
 
-def _around(excess: Matrix, slack: int) -> Matrix:
-    """The largest excess within `slack` days of each day, on both sides."""
-    wide = np.pad(excess, ((0, 0), (0, slack)))
-    return rolling_max(wide, 2 * slack + 1)[:, slack:]
+def _around(standing: NDArray[np.float32], slack: int) -> NDArray[np.float32]:
+    """`[day, series]`: the largest within `slack` days of each day, on both sides."""
+    largest = standing.copy()
+    for off in range(1, slack + 1):
+        np.maximum(largest[off:], standing[:-off], out=largest[off:])
+        np.maximum(largest[:-off], standing[off:], out=largest[:-off])
+    return largest
 
 
-def _again(near: Matrix, places: Sequence[NDArray[np.intp]], begins: NDArray[np.intp]) -> Matrix:
-    """The second largest of what stood at the earlier places; what stood at a single known one."""
+def _again(near: NDArray[np.float32], places: Sequence[NDArray[np.intp]]) -> NDArray[np.float32]:
+    """The second largest of what stood at the earlier places; what stood at a single known one.
+
+    What is not known is minus infinity. The places are in order, and below 0 before the first day.
+    """
     top = np.full_like(near, -np.inf)
     second = np.full_like(near, -np.inf)
     for place in places:
-        there = near[:, np.maximum(place, 0)]
-        there[place < begins[:, np.newaxis]] = -np.inf
-        np.maximum(second, np.minimum(top, there), out=second)
-        np.maximum(top, there, out=top)
-    return np.maximum(np.where(np.isneginf(second), top, second), 0)
+        begin = int(np.searchsorted(place, 0))
+        there = near[place[begin:]]
+        above, below = top[begin:], second[begin:]
+        np.maximum(below, np.minimum(above, there), out=below)
+        np.maximum(above, there, out=above)
+    np.copyto(second, top, where=np.isneginf(second))
+    return np.maximum(second, 0)

@@ -26,7 +26,7 @@ class Step(NamedTuple):
     keep_high: bool
 
 
-def select(values: Sequence[NDArray[np.float64]], rank: int) -> NDArray[np.float64]:
+def select(values: Sequence[NDArray[np.float32]], rank: int) -> NDArray[np.float32]:
     """The value of that rank (0 is the smallest) at each place; the arrays have one shape.
 
     NaN is not allowed: infinity may stand for what is not known. The arrays are left as they are.
@@ -41,10 +41,24 @@ def select(values: Sequence[NDArray[np.float64]], rank: int) -> NDArray[np.float
     return wires[rank]
 
 
+def select_each(
+    values: Sequence[NDArray[np.float32]], ranks: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """The value of another rank at each place."""
+    wires = list(values)
+    for low, high, _, _ in steps(len(wires), None):
+        one, other = wires[low], wires[high]
+        wires[low], wires[high] = np.minimum(one, other), np.maximum(one, other)
+    found = wires[0].copy()
+    for rank, wire in enumerate(wires):
+        np.copyto(found, wire, where=ranks == rank)
+    return found
+
+
 @lru_cache(maxsize=64)
-def steps(count: int, rank: int) -> tuple[Step, ...]:
-    """The comparisons that the value of that rank hangs on, in order."""
-    needed = {rank}
+def steps(count: int, rank: int | None) -> tuple[Step, ...]:
+    """The comparisons that the value of that rank (or of any) hangs on, in order."""
+    needed = set(range(count)) if rank is None else {rank}
     found = []
     for low, high in reversed(list(_comparisons(count))):
         if low in needed or high in needed:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from finops_exporter.analysis.networks import select
+from finops_exporter.analysis.networks import select, select_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,29 +80,22 @@ def _ranked(
 ) -> Matrix:
     """The value of a rank (from 0, ascending, by how many are known) among those so many days back.
 
-    What is not known is infinite for the network, and so stands last.
+    The days become rows, so that looking back is another piece of the same memory; what is not
+    known is infinite, and so stands last. Single precision is plenty for logarithms.
     """
-    count, days = values.shape
-    reach = lags[-1]
-    padded = np.full((count, reach + days), np.inf)
-    np.copyto(padded[:, reach:], values, where=~np.isnan(values))
-    windows = [padded[:, reach - lag : reach - lag + days] for lag in lags]
-    known = _known(padded, lags, days)
-    found = select(windows, int(rank(np.array(len(lags)))))
-    partly = known < len(lags)
-    found[partly] = np.nan
-    partly &= known >= least
-    if partly.any():
-        ordered = np.sort(np.stack([window[partly] for window in windows], axis=-1), axis=-1)
-        found[partly] = ordered[np.arange(len(ordered)), rank(known[partly])]
-    return found
-
-
-def _known(padded: Matrix, lags: Sequence[int], days: int) -> NDArray[np.intp]:
-    """How many of the values so many days back are known."""
+    days, reach = values.shape[1], lags[-1]
+    padded = np.full((reach + days, len(values)), np.inf, dtype=np.float32)
+    np.copyto(padded[reach:], values.T, where=~np.isnan(values.T), casting="same_kind")
+    windows = [padded[reach - lag : reach - lag + days] for lag in lags]
     there = (padded != np.inf).astype(np.int8)
-    reach = lags[-1]
-    known = np.zeros((len(padded), days), dtype=np.int8)
+    known = np.zeros((days, len(values)), dtype=np.int8)
     for lag in lags:
-        known += there[:, reach - lag : reach - lag + days]
-    return known.astype(np.intp)
+        known += there[reach - lag : reach - lag + days]
+    found = select(windows, int(rank(np.array(len(lags)))))
+    found[known < least] = np.nan
+    # Where a part of the window is not known, the rank is another one at each place.
+    partly = np.flatnonzero((known >= least) & (known < len(lags)))
+    few = [window.reshape(-1)[partly] for window in windows]
+    ranks = rank(known.reshape(-1)[partly].astype(np.intp))
+    found.reshape(-1)[partly] = select_each(few, ranks)
+    return found.T.astype(np.float64)
