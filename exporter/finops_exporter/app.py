@@ -116,6 +116,7 @@ def settings(config: Config, configured: Sequence[Source]) -> Settings:
         owners={key: account.owner for key, account in accounts.items() if account.owner},
         max_series=config.server.max_series,
         anomaly_method=config.anomalies.method,
+        forecast_method=config.forecasts.method,
         counts_customers=config.customers.is_known,
     )
 

@@ -146,6 +146,12 @@ class Anomalies(Section):
     method: Literal["weekday_median", "zscore", "iqr"] = "weekday_median"
 
 
+class Forecasts(Section):
+    """How periods are forecast (docs/analysis.md)."""
+
+    method: Literal["weekday_profile", "linear"] = "weekday_profile"
+
+
 class AccountConfig(Section):
     """What people call an account, and who answers for it."""
 
@@ -189,6 +195,7 @@ class Config(Section):
         }
     )
     anomalies: Anomalies = Anomalies()
+    forecasts: Forecasts = Forecasts()
     accounts: tuple[AccountConfig, ...] = ()
     budgets: tuple[BudgetConfig, ...] = ()
     customers: Customers = Customers()

@@ -49,6 +49,13 @@ BUDGET_METRICS = (
         _BUDGET,
     ),
     Metric(
+        "cloud_budget_forecast_usd",
+        "gauge",
+        "What the current period of a budget will have cost at its end, US dollars in the budget's "
+        "cost basis: estimate p10, p50 or p90; absent before 3 complete days of the period.",
+        (*_BUDGET, "estimate"),
+    ),
+    Metric(
         "cloud_budget_exhaustion_timestamp_seconds",
         "gauge",
         "When the limit will be reached at this burn rate, seconds since the epoch; absent once it "

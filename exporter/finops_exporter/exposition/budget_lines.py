@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from finops_exporter.store.cuts import NoCutError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import date, datetime, timedelta
+    from datetime import datetime, timedelta
 
     from finops_exporter.exposition.families import ProviderTime
     from finops_exporter.model import Budget
@@ -80,6 +81,21 @@ def look(
     for start in starts:
         _add_lines(found, reader, days_of(start, budget.period, zone))
     return found
+
+
+def daily_lines(
+    reader: SnapshotReader,
+    number: int,
+    budget: Budget,
+    times: Mapping[str, ProviderTime],
+    window: Window,
+) -> list[Line]:
+    """Lines of the days of `window`, as far as a cut knows them."""
+    only = budget.scope_value if budget.scope == "provider" else budget.provider
+    chosen = {name: time for name, time in times.items() if only in {None, name}}
+    found = Look(number, budget, ZoneInfo(budget.time_zone), chosen, date.min, date.min)
+    _add_lines(found, reader, window)
+    return found.days
 
 
 def _add_lines(look: Look, reader: SnapshotReader, window: Window) -> None:

@@ -27,11 +27,7 @@ if TYPE_CHECKING:
 def add_budgets(
     reader: SnapshotReader, families: Families, settings: Settings, now: datetime
 ) -> tuple[BudgetState, ...]:
-    """Add the families of all budgets, and return how each of them stands.
-
-    A forecast of a period's end (cloud_budget_forecast_usd) is to be made here, of the days of
-    `state.current.spending` from `state.daily_since` on, times `state.usd`.
-    """
+    """Add the families of all budgets but their forecasts, and return how each of them stands."""
     states = budget_states(reader, store.budgets(reader.connection), settings, families.times, now)
     for state in states:
         for problem in state.problems:
@@ -42,12 +38,13 @@ def add_budgets(
     return states
 
 
-def _labels(budget: Budget) -> tuple[str, ...]:
+def labels_of(budget: Budget) -> tuple[str, ...]:
+    """The values of the labels that all families of budgets have."""
     return (budget.name, budget.scope, budget.scope_value, budget.period, budget.owner)
 
 
 def _add_amounts(families: Families, state: BudgetState) -> None:
-    labels = _labels(state.budget)
+    labels = labels_of(state.budget)
     if state.usd is None:
         return
     for name, amount in _amounts(state):
@@ -73,7 +70,7 @@ def _add_thresholds(families: Families, state: BudgetState) -> None:
     for percent in state.budget.thresholds:
         # One that was reached stays so even while nobody can tell the sum.
         if state.current is not None or percent in state.reached:
-            labels = (*_labels(state.budget), money_text(percent))
+            labels = (*labels_of(state.budget), money_text(percent))
             families.add("cloud_budget_threshold_reached", labels, float(percent in state.reached))
 
 

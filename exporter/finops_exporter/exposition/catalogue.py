@@ -91,6 +91,14 @@ COST_METRICS: Mapping[str, Metric] = {
             folds=("value",),
         ),
         Metric(
+            "cost_forecast_usd",
+            "gauge",
+            "What the current billing month (UTC, horizon month_end) will have cost at its end, "
+            "absent before 3 complete days of it; and what the days after the newest complete one "
+            f"will cost (30d, 90d): estimate p10, p50 or p90, {_BASIS}.",
+            ("horizon", "estimate"),
+        ),
+        Metric(
             "cost_unreconciled_usd",
             "gauge",
             f"The source's own total of a month (UTC) minus the sum of our parts, {_BASIS}.",

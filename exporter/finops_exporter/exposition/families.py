@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import date, timedelta
 
     from finops_exporter.analysis.anomalies import Method as AnomalyMethod
+    from finops_exporter.analysis.forecast import Method as ForecastMethod
     from finops_exporter.model import Basis
     from finops_exporter.store.reads import Cost
 
@@ -43,6 +44,7 @@ class Settings:
     owners: Mapping[tuple[str, str], str] = field(default_factory=dict)
     max_series: int = 50_000
     anomaly_method: AnomalyMethod = "weekday_median"
+    forecast_method: ForecastMethod = "weekday_profile"
     counts_customers: bool = False
 
 
@@ -105,6 +107,12 @@ class Families:
         """Add one sample of a family that belongs to no provider's prefix."""
         metric = FINOPS_METRICS[name]
         self._families.setdefault(name, Family(metric)).samples[tuple(labels)] = number
+
+    def add_number(self, name: str, provider: str, labels: Sequence[str], number: float) -> None:
+        """Add one sample of a cost family that is no sum: a float from the start."""
+        metric, first = cost_metric(name, provider)
+        family = self._families.setdefault(metric.name, Family(metric))
+        family.samples[*first, *labels] = number
 
     def in_order(self) -> tuple[Family, ...]:
         """All families by name; here, and only here, money becomes a float."""
