@@ -213,7 +213,9 @@ class Service:
             reading = reading or asyncio.create_task(self._refresh())
             await asyncio.wait({reading}, timeout=ANSWER_SECONDS)
             if reading.done():
-                reading.result()
+                if mistake := reading.exception():
+                    # A mistake of ours: the last good page stays, and its age shows.
+                    log.error("the pages could not be built anew", exc_info=mistake)
                 reading = None
             else:
                 # One read at a time: a database that hangs must not take a thread at every turn.

@@ -5,6 +5,8 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from structlog.testing import capture_logs
+
 from finops_exporter import service
 from finops_exporter.service import Parts, Service
 
@@ -35,6 +37,20 @@ class Hanging:
         self._kept.set()
 
 
+def serving(exposition: object) -> Service:
+    return Service(
+        Parts(
+            database=cast("Database", None),
+            sources=[],
+            exposition=cast("Exposition", exposition),
+            clock=lambda: datetime(2026, 11, 21, tzinfo=UTC),
+            refresh=timedelta(milliseconds=1),
+            at_once=1,
+            budgets=[],
+        )
+    )
+
+
 def test_a_database_that_hangs_is_said_and_asked_by_one_thread_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -43,17 +59,7 @@ def test_a_database_that_hangs_is_said_and_asked_by_one_thread_only(
     async def go() -> Hanging:
         kept = asyncio.Event()
         hanging = Hanging(kept)
-        running = Service(
-            Parts(
-                budgets=(),
-                database=cast("Database", None),
-                sources=[],
-                exposition=cast("Exposition", hanging),
-                clock=lambda: datetime(2026, 11, 21, tzinfo=UTC),
-                refresh=timedelta(milliseconds=1),
-                at_once=1,
-            )
-        )
+        running = serving(hanging)
         first = asyncio.create_task(asyncio.sleep(0))
         forever: asyncio.Task[Any] = asyncio.create_task(running._refresh_forever(first))  # noqa: SLF001 -- alone
         for _ in range(3):
@@ -66,3 +72,30 @@ def test_a_database_that_hangs_is_said_and_asked_by_one_thread_only(
     hanging = asyncio.run(go())
     assert str(hanging.problem) == "the database does not answer"
     assert hanging.asked == 1
+
+
+class Stumbling(Hanging):
+    """An exposition that has a mistake, the first two times."""
+
+    def refresh(self, _now: datetime) -> None:
+        self.asked += 1
+        if self.asked <= 2:
+            raise ZeroDivisionError
+        self.answer.set()
+
+
+def test_a_mistake_of_ours_leaves_the_last_page_and_is_logged() -> None:
+    async def go() -> Stumbling:
+        stumbling = Stumbling(asyncio.Event())
+        first = asyncio.create_task(asyncio.sleep(0))
+        running = serving(stumbling)
+        forever: asyncio.Task[Any] = asyncio.create_task(running._refresh_forever(first))  # noqa: SLF001 -- alone
+        await asyncio.to_thread(stumbling.answer.wait, 30)
+        forever.cancel()
+        return stumbling
+
+    with capture_logs() as logged:
+        stumbling = asyncio.run(go())
+    assert stumbling.problem is None
+    mistakes = [entry for entry in logged if entry["event"] == "the pages could not be built anew"]
+    assert [type(entry["exc_info"]) for entry in mistakes] == [ZeroDivisionError] * 2
