@@ -396,3 +396,14 @@ def test_the_documentation_has_examples_and_names_every_section() -> None:
     text = (DOCS / "configuration.md").read_text(encoding="utf-8")
     assert [name for name in Config.model_fields if f"\n| `{name}` |" not in text] == []
     assert [name for name in config.QUERY_KEYS if f"`{name}`" not in text] == []
+
+
+def test_what_the_page_on_budgets_shows_can_be_loaded(tmp_path: Path) -> None:
+    page = (DOCS / "budgets.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "config.yaml"
+    rates = "billing: {rates: {EUR: [{from: 2026-01-01, usd: 1.08}]}}\n"
+    file.write_text(rates + block, encoding="utf-8")
+    assert len(config.load(file, {}).configured_budgets()) == 5
+    reasons = set(re.findall(r"^\| `(\w+)`", page.split("## What cannot be told")[1], re.MULTILINE))
+    assert {"no_costs", "no_cut", "no_rate_EUR", "partial_history", "no_days"} <= reasons

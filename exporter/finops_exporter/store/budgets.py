@@ -143,13 +143,17 @@ def _bumped(connection: Connection, changed: int, now: datetime) -> bool:
 
 
 def amounts(connection: Connection, days: Iterable[Line], months: Iterable[Line]) -> list[Amount]:
-    """What the lines cost by day and currency; of `months`, whole months at their last day."""
+    """What the lines cost by day and currency; of `months`, whole months at their last day.
+
+    In the transaction of a SnapshotReader.
+    """
     by_group: list[Line] = []
     by_series: list[Line] = []
     for line in days:
         is_tag = line.dimension not in {None, "account", "service"}
         (by_series if is_tag else by_group).append(line)
     found = []
+    run(connection, "join_by_hash")
     for name, lines in (
         ("budget_group_days", by_group),
         ("budget_series_days", by_series),
@@ -157,6 +161,7 @@ def amounts(connection: Connection, days: Iterable[Line], months: Iterable[Line]
     ):
         if lines:
             found += rows(connection, name, _columns(lines))
+    run(connection, "join_as_ever")
     return [Amount(*row) for row in found]
 
 

@@ -52,7 +52,16 @@ WHERE active AND budget_name = ANY(%(names)s);
 
 -- ---- What is spent -----------------------------------------------------------------------------
 -- A wanted line is a stretch of days of one provider and cut for the budget number n. `dimension` is
--- NULL (everything), account, service or the name of a tag, which has to have the value `value`.
+-- NULL (everything), account, service or the name of a tag, which has to have the value `value`. All
+-- days lie in [first, last), which is said once more for the planner.
+
+-- name: join_by_hash
+-- The planner takes the lines for a handful of rows and would look up every series by itself, which
+-- takes several times as long. Until the transaction ends, or `join_as_ever`.
+SET LOCAL enable_nestloop = off;
+
+-- name: join_as_ever
+SET LOCAL enable_nestloop TO DEFAULT;
 
 -- name: budget_group_days
 SELECT w.number, g.provider, d.day, g.currency, sum(d.billed), sum(d.effective)
@@ -64,11 +73,11 @@ JOIN cost_groups g
  AND (w.dimension IS NULL
       OR w.value = CASE w.dimension WHEN 'account' THEN g.account_id ELSE g.service END)
 JOIN cost_days d ON d.group_id = g.group_id AND d.day >= w.since AND d.day < w.until
+WHERE d.day >= %(first)s AND d.day < %(last)s
 GROUP BY 1, 2, 3, 4;
 
 -- name: budget_series_days
--- Of tags, which only a series has. The days are given once more for all lines: one reading of the
--- facts serves every budget.
+-- Of tags, which only a series has. One reading of the facts serves every budget.
 WITH wanted AS MATERIALIZED (
     SELECT w.number, w.since, w.until, g.provider, g.currency, s.series_id
     FROM unnest(%(numbers)s::integer[], %(providers)s::text[], %(cuts)s::text[], %(since)s::date[],
@@ -86,22 +95,31 @@ WHERE f.day >= %(first)s AND f.day < %(last)s
 GROUP BY 1, 2, 3, 4;
 
 -- name: budget_months
--- Whole months, each at its last day.
-SELECT w.number, g.provider, w.until - 1, g.currency, sum(m.billed), sum(m.effective)
-FROM unnest(%(numbers)s::integer[], %(providers)s::text[], %(cuts)s::text[], %(since)s::date[],
-            %(until)s::date[], %(dimensions)s::text[], %(values)s::text[], %(credits)s::boolean[])
-     AS w(number, provider, cut, since, until, dimension, value, credits)
-JOIN cost_groups g
-  ON g.provider = w.provider AND g.cut = w.cut AND (w.credits OR g.charge_category <> 'Credit')
-JOIN cost_series s
-  ON s.group_id = g.group_id
- AND (w.dimension IS NULL
-      OR w.value = CASE w.dimension
-                       WHEN 'account' THEN g.account_id
-                       WHEN 'service' THEN g.service
-                       ELSE coalesce(s.tags ->> w.dimension, %(untagged)s)
-                   END)
-JOIN cost_months m ON m.series_id = s.series_id AND m.month = w.since
+-- Whole months, each at its last day. Who matches is looked up once for all months.
+WITH lines AS (
+    SELECT *
+    FROM unnest(%(numbers)s::integer[], %(providers)s::text[], %(cuts)s::text[], %(since)s::date[],
+                %(until)s::date[], %(dimensions)s::text[], %(values)s::text[], %(credits)s::boolean[])
+         AS w(number, provider, cut, since, until, dimension, value, credits)
+), matched AS MATERIALIZED (
+    SELECT w.number, w.provider, w.cut, g.currency, s.series_id
+    FROM (SELECT DISTINCT number, provider, cut, dimension, value, credits FROM lines) w
+    JOIN cost_groups g
+      ON g.provider = w.provider AND g.cut = w.cut AND (w.credits OR g.charge_category <> 'Credit')
+    JOIN cost_series s
+      ON s.group_id = g.group_id
+     AND (w.dimension IS NULL
+          OR w.value = CASE w.dimension
+                           WHEN 'account' THEN g.account_id
+                           WHEN 'service' THEN g.service
+                           ELSE coalesce(s.tags ->> w.dimension, %(untagged)s)
+                       END)
+)
+SELECT w.number, w.provider, w.until - 1, k.currency, sum(m.billed), sum(m.effective)
+FROM matched k
+JOIN cost_months m USING (series_id)
+JOIN lines w ON (w.number, w.provider, w.cut, w.since) = (k.number, k.provider, k.cut, m.month)
+WHERE m.month >= %(first)s AND m.month < %(last)s
 GROUP BY 1, 2, 3, 4;
 
 
