@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from exporter_families import samples
 from finops_exporter.errors import UsageError
@@ -21,6 +23,8 @@ from finops_exporter.store.reads import generation
 from integration.feeding import NOW, cost, swap
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from finops_exporter.store.database import Database
 
 Shown: TypeAlias = "dict[str, dict[Any, float]]"
@@ -527,3 +531,100 @@ def test_what_is_seen_of_a_budget_that_was_changed_meanwhile_is_forgotten(
     record_budgets(database, seen.generation, seen.budgets, NOW)
     assert remembered(database) == {}
     assert set(thresholds(database).values()) == {0}
+
+
+LOCAL_MIDNIGHT = {"UTC": 0, "America/Los_Angeles": 0, "Pacific/Auckland": -1}
+"""How many UTC days before the named one a period begins, in a year's second half."""
+
+SCOPES: dict[str, Callable[[CostRow], str]] = {
+    "organization": lambda _row: "",
+    "provider": lambda row: row.provider,
+    "account": lambda row: row.account_id,
+    "service": lambda row: row.service,
+    "team": lambda row: row.tags.get("team", "__untagged__"),
+}
+random_rows = st.lists(
+    st.builds(
+        lambda back, amount, effective, category, tags, provider, account, service: cost(
+            str(date(2026, 11, 21) - timedelta(days=back)),
+            str(amount),
+            effective=str(effective),
+            charge_category=category,
+            tags=tags,
+            provider=provider,
+            account_id=account,
+            service=service,
+        ),
+        st.integers(0, 400),
+        st.decimals(-50, 100, places=7),
+        st.decimals(-50, 100, places=7),
+        st.sampled_from(["Usage", "Credit"]),
+        st.sampled_from([{}, {"team": "data"}]),
+        st.sampled_from(["aws", "gcp"]),
+        st.sampled_from(["111", "222"]),
+        st.sampled_from(["S3", "EC2"]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+random_budgets = st.builds(
+    lambda scope, place, period, zone, basis, include_credits: budget(
+        scope=scope,
+        scope_value={
+            "organization": ("", ""),
+            "provider": ("aws", "gcp"),
+            "account": ("111", "222"),
+            "service": ("S3", "EC2"),
+            "team": ("data", "__untagged__"),
+        }[scope][place],
+        period=period,
+        time_zone=zone,
+        basis=basis,
+        include_credits=include_credits,
+    ),
+    st.sampled_from(list(SCOPES)),
+    st.integers(0, 1),
+    st.sampled_from(["monthly", "quarterly", "yearly"]),
+    st.sampled_from(list(LOCAL_MIDNIGHT)),
+    st.sampled_from(["billed", "effective"]),
+    st.booleans(),
+)
+BEGAN = {
+    "monthly": (date(2026, 10, 1), date(2026, 11, 1)),
+    "quarterly": (date(2026, 7, 1), date(2026, 10, 1)),
+    "yearly": (date(2025, 1, 1), date(2026, 1, 1)),
+}
+"""On 21 November 2026: the first days of the period before and of the current one."""
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(random_rows, random_budgets)
+def test_what_is_spent_is_a_sum_over_the_rows(
+    database: Database, rows: list[CostRow], one: Budget
+) -> None:
+    put(database, one)
+    deliver(database, rows, {"aws": "2026-11-21", "gcp": "2026-11-21"})
+    matching = [
+        row
+        for row in rows
+        if SCOPES[one.scope](row) == one.scope_value
+        and (one.include_credits or row.charge_category != "Credit")
+    ]
+    shift = timedelta(days=LOCAL_MIDNIGHT[one.time_zone])
+    before, current = (first + shift for first in BEGAN[one.period])
+    found = shown(database)
+    if all(row.day < before for row in matching):
+        assert "spent_usd" not in found
+        assert found["problems"] == {("all", "no_costs"): 1}
+    else:
+        expected = sum(
+            (
+                row.billed if one.basis == "billed" else row.effective
+                for row in matching
+                if row.day >= current
+            ),
+            Decimal(0),
+        )
+        assert found["spent_usd"] == {"all": float(expected)}

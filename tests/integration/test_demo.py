@@ -85,6 +85,10 @@ def test_the_demo_stores_what_it_wrote_in_a_database_of_its_own(
     assert len(groups) == len(PROVIDERS)
     document = json.loads(shown.stdout)
     assert document["groups"] == groups
+    stands = run("budget", "status", "--config", folder / "config.yaml", "--format", "json")
+    assert stands.returncode == 0, stands.stderr
+    reached = {one["name"]: one["reached"] for one in json.loads(stands.stdout)["budgets"]}
+    assert (reached["payments"], reached["data"]) == (["50", "80"], ["50", "80", "100"])
     for amount in ("billed", "effective"):
         total = sum((Decimal(group[amount]) for group in groups), Decimal(0))
         assert document["total"][amount] == plain(str(total))
