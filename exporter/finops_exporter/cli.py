@@ -12,6 +12,7 @@ import click
 
 from finops_exporter import __version__, app, cost_query, logs, printing, source_table
 from finops_exporter.anomaly_command import anomalies
+from finops_exporter.backtest_command import backtest
 from finops_exporter.budget_command import budget
 from finops_exporter.command_line import EXIT_CODES, PARTIAL, Commands, ended_by_signals, exit_for
 from finops_exporter.doctor_command import doctor
@@ -35,6 +36,7 @@ def main() -> None:
 main.add_command(anomalies)
 main.add_command(doctor)
 main.add_command(budget)
+main.add_command(backtest)
 
 
 @main.command(short_help="Collect on schedule and serve /metrics.")

@@ -120,7 +120,7 @@ def costs(table: CostTable) -> None:
     shown.add_column("effective", effective[-1], justify="right", no_wrap=True)
     for group, *amounts in zip(groups, billed[:-1], effective[:-1], strict=True):
         shown.add_row(*group.values, *amounts)
-    _on_paper(shown)
+    on_paper(shown)
 
 
 def sources(lines: Sequence[SourceLine]) -> None:
@@ -147,7 +147,7 @@ def sources(lines: Sequence[SourceLine]) -> None:
             f"{line.next_run:%Y-%m-%d %H:%M}" if line.next_run else "configured no more",
             line.error or "-",
         )
-    _on_paper(shown)
+    on_paper(shown)
 
 
 def budgets(found: Sequence[Budget]) -> None:
@@ -165,7 +165,7 @@ def budgets(found: Sequence[Budget]) -> None:
             one.owner or "-",
             "configuration" if one.is_configured else "command line",
         )
-    _on_paper(shown)
+    on_paper(shown)
 
 
 def budget_states(states: Sequence[BudgetState]) -> None:
@@ -182,7 +182,7 @@ def budget_states(states: Sequence[BudgetState]) -> None:
         _add_standing(shown, state.budget, state.current, reached or "-")
         if state.closing is not None:
             _add_standing(shown, state.budget, state.closing, "-", " (closing)")
-    _on_paper(shown)
+    on_paper(shown)
     for state in states:
         for one in state.problems:
             click.echo(f"{state.budget.name}: {one.text}", err=True)
@@ -243,7 +243,7 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]], *, numbers: Seque
         shown.add_column(name, justify=justify, overflow="fold", no_wrap=is_number)
     for line in lines:
         shown.add_row(*line)
-    _on_paper(shown)
+    on_paper(shown)
 
 
 def _rounded(age: timedelta) -> timedelta:
@@ -251,7 +251,8 @@ def _rounded(age: timedelta) -> timedelta:
     return timedelta(hours=round(age / timedelta(hours=1)))
 
 
-def _on_paper(shown: Table) -> None:
+def on_paper(shown: Table) -> None:
+    """A table on a terminal of its width, or in full elsewhere."""
     # Names are no markup, and only a terminal has an edge to fold them at.
     width = None if sys.stdout.isatty() else UNBOUNDED
     Console(markup=False, emoji=False, width=width).print(shown)

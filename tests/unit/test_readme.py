@@ -32,6 +32,7 @@ def test_the_commands_of_the_readme_are_the_commands() -> None:
         "check-config",
         "anomalies",
         "doctor",
+        "backtest",
         "migrate",
         "demo",
         "version",
