@@ -413,6 +413,7 @@ def test_a_threshold_stays_reached_whoever_looks_and_whatever_is_credited(
     deliver(database, [*credited, *daily("2026-12-01", "2026-12-01", "1")], "2026-12-02")
     assert set(thresholds(database, at("2026-12-02T12:00")).values()) == {0}
     # Twice the limit is another budget; the owner's name is not.
+    budgets.end(database, "all", NOW)
     put(database, budget(owner="finance"))
     assert thresholds(database)["80"] == 1
     put(database, budget(amount=Decimal(200)))

@@ -13,13 +13,14 @@ SELECT budget_name, scope_type, scope_value, amount, period, provider, currency,
 FROM budgets WHERE active ORDER BY budget_name;
 
 -- name: forget_thresholds
--- What was reached holds for a budget that means the same; another one begins anew.
+-- What was reached holds for a budget that means the same, even if it was ended meanwhile; one that
+-- means something else begins anew.
 DELETE FROM budget_thresholds t USING budgets b
 WHERE b.budget_id = t.budget_id AND b.budget_name = %(name)s
-  AND (b.active, b.scope_type, b.scope_value, b.provider, b.amount, b.currency, b.period,
-       b.time_zone, b.basis, b.include_credits)
+  AND (b.scope_type, b.scope_value, b.provider, b.amount, b.currency, b.period, b.time_zone,
+       b.basis, b.include_credits)
       IS DISTINCT FROM
-      (true, %(scope)s, %(scope_value)s, %(provider)s, %(amount)s, %(currency)s, %(period)s,
+      (%(scope)s, %(scope_value)s, %(provider)s, %(amount)s, %(currency)s, %(period)s,
        %(time_zone)s, %(basis)s, %(include_credits)s);
 
 -- name: put_budget
