@@ -130,6 +130,7 @@ def set_budget(config: Config, *, dry_run: bool, **keys: object) -> None:
     """
     wanted = _wanted(config, keys)
     if dry_run:
+        _refuse_configured(wanted.name, [state.budget for state in _standings(config)])
         states = [one for one in _standings(config, wanted) if one.budget.name == wanted.name]
         click.echo("would set, and then stand:")
         printing.budget_states(states)
@@ -150,8 +151,9 @@ def delete(config: Config, *, name: str, dry_run: bool) -> None:
     Example:
       finops-exporter budget delete data
     """
-    _refuse_configured(config, name)
-    _known(name, [state.budget for state in _standings(config)])
+    found = [state.budget for state in _standings(config)]
+    _known(name, found)
+    _refuse_configured(name, found)
     if dry_run:
         click.echo(f"{name}: would end")
         return
@@ -179,12 +181,12 @@ def _wanted(config: Config, keys: Mapping[str, object]) -> Budget:
             Problem((key,), text) for key, text in mistakes(raw, config.tags, config.billing.rates)
         ],
     )
-    _refuse_configured(config, found.name)
+    _refuse_configured(found.name, config.configured_budgets())
     return found.budget(config.billing.basis, is_configured=False)
 
 
-def _refuse_configured(config: Config, name: str) -> None:
-    if any(one.name == name for one in config.budgets):
+def _refuse_configured(name: str, budgets: Iterable[Budget]) -> None:
+    if any(one.is_configured for one in budgets if one.name == name):
         raise UsageError(
             f"the budget {name!r} comes from the configuration; change it there (section budgets)"
         )

@@ -37,11 +37,13 @@ def read_standings(
     reader: SnapshotReader, configured: Sequence[Budget], settings: Settings, now: datetime
 ) -> list[BudgetState]:
     """The same in a transaction that is under way."""
-    named = {budget.name: budget for budget in store.budgets(reader.connection)}
-    named |= {budget.name: budget for budget in configured}
+    stored = {budget.name: budget for budget in store.budgets(reader.connection)}
+    named = stored | {budget.name: budget for budget in configured}
     chosen = [named[name] for name in sorted(named)]
+    # What is written down of another budget with the name is nothing that this one has reached.
+    kept = [name for name, one in stored.items() if one.meaning == named[name].meaning]
     times = provider_times(reader, settings, now)
-    return list(budget_states(reader, chosen, settings, times, now))
+    return list(budget_states(reader, chosen, settings, times, now, kept=kept))
 
 
 def as_json(states: Sequence[BudgetState], *, with_state: bool) -> str:

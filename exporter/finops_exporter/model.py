@@ -146,6 +146,12 @@ class Budget:
     include_credits: bool = True
     is_configured: bool = False
 
+    @property
+    def meaning(self) -> tuple[object, ...]:
+        """What its sums and thresholds depend on: where this changes, it is another budget."""
+        scope = (self.scope, self.scope_value, self.provider, self.basis, self.include_credits)
+        return (*scope, self.amount, self.currency, self.period, self.time_zone)
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:

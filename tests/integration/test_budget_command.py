@@ -159,3 +159,25 @@ def test_mistakes_are_told_and_change_nothing(
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert words in refused.stderr
     assert list(status(budget)) == ["web"]
+
+
+def test_what_another_budget_had_reached_does_not_count(
+    budget: Callable[..., Result], database_url: str
+) -> None:
+    assert budget("set", "all", *SET).exit_code == 0
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO budget_thresholds SELECT budget_id, '2026-11-01', 120, now() FROM budgets"
+        )
+    assert status(budget)["all"]["reached"] == ["120"]
+    larger = ("--scope", "organization", "--amount", "1000", "--period", "monthly")
+    assert "120 %" not in budget("set", "all", *larger, "--dry-run").stdout
+    assert "120 %" in budget("set", "all", *SET, "--owner", "me", "--dry-run").stdout
+    # From here on it is the configuration's, whatever file a command is given.
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE budgets SET source = 'config'")
+    for arguments in (["set", "all", *larger], ["delete", "all"]):
+        for more in ([], ["--dry-run"]):
+            refused = budget(*arguments, *more)
+            assert (refused.exit_code, refused.stdout) == (2, "")
+            assert "comes from the configuration" in refused.stderr

@@ -19,7 +19,7 @@ from finops_exporter.model import TAG_SCOPES
 from finops_exporter.store import budgets as store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from finops_exporter.analysis.budgets import Spending, Standing
@@ -71,8 +71,13 @@ def budget_states(
     settings: Settings,
     times: Mapping[str, ProviderTime],
     now: datetime,
+    *,
+    kept: Collection[str] | None = None,
 ) -> tuple[BudgetState, ...]:
-    """How each of the budgets stands at `now` (aware UTC), in their order; raises StoreError."""
+    """How each of the budgets stands at `now` (aware UTC), in their order; raises StoreError.
+
+    Thresholds that are written down as reached count for the names in `kept` (None: for all).
+    """
     mistakes = [_mistake(budget, settings) for budget in budgets]
     looks = {
         number: look(reader, number, budget, times=times, now=now, hold=settings.hold)
@@ -84,7 +89,11 @@ def budget_states(
     months = [line for one in looks.values() for line in one.months]
     for amount in store.amounts(reader.connection, days, months):
         found[amount.number].append(amount)
-    reached = store.reached(reader.connection)
+    reached = {
+        key: percents
+        for key, percents in store.reached(reader.connection).items()
+        if kept is None or key[0] in kept
+    }
     return tuple(
         BudgetState(budget, settings.rate(budget.currency, now.date()), (mistake,))
         if mistake
