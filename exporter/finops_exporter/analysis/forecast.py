@@ -58,15 +58,20 @@ class Forecast(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """How many days are `known`, and of those in the period (`elapsed`).
+    """How many days are `known`, and which of them belong to the period.
 
     `days` are the known ones and those to come, of which the first `skipped` are not asked for.
     """
 
     known: int
+    settled: slice
     days: NDArray[np.datetime64]
     skipped: int
-    elapsed: int
+
+    @property
+    def elapsed(self) -> int:
+        """How many days of the period are settled."""
+        return max(0, int(self.settled.stop - self.settled.start))
 
     @property
     def ahead(self) -> range:
@@ -92,7 +97,7 @@ def forecast(
     are settled. The intervals learn from all series of the call; `p50` of each stands for itself.
     """
     asked = _asked(amounts.shape[1], first_day, as_of, period, options)
-    settled = np.nansum(amounts[:, asked.known - asked.elapsed : asked.known], axis=1)
+    settled = np.nansum(amounts[:, asked.settled], axis=1)
     if asked.known < options.least_days or (as_of >= period.since and _early(asked, options)):
         return Forecast(settled, *(np.full(len(amounts), np.nan) for _ in range(5)))
     if not asked.ahead:
@@ -115,13 +120,12 @@ def forecast(
 
 def _asked(stored: int, first_day: date, as_of: date, period: Window, options: Options) -> _Asked:
     known = max(0, min((as_of - first_day).days + 1 - options.unsettled_days, stored))
-    until = max(known, (period.until - first_day).days)
-    since = (period.since - first_day).days
+    since, until = ((day - first_day).days for day in (period.since, period.until))
     return _Asked(
         known,
-        np.datetime64(first_day) + np.arange(until),
+        slice(max(since, 0), max(0, min(known, until))),
+        np.datetime64(first_day) + np.arange(max(known, until)),
         max(0, since - known),
-        max(0, known - max(since, 0)),
     )
 
 
