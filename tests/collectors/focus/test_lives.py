@@ -175,6 +175,17 @@ def test_a_killed_parent_leaves_no_child(tmp_path: Path, size: int) -> None:
     assert list(temporary.iterdir()) == []
 
 
+def test_text_of_any_script_whatever_the_locale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    name = 'Caf\u00e9 \u8ca8 \U0001f600 \u2028 "x" \\'
+    path = tmp_path / "a.csv"
+    path.write_text(csv_text({"SubAccountId": name, "Tags": '{"team": "a\\nb\u8ca8"}'}), "utf-8")
+    (row,) = rows_in(items_of(path))
+    assert (row.account_id, row.tags) == (name, {"team": "a\nb\u8ca8"})
+
+
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
     (path,) = files(tmp_path, "a.csv")
     source = collector([path])

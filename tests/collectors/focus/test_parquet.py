@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     ("sql", "tags"),
     [
         ("MAP {'team ': 'web', 'env': 'prod'}", {"team": "web", "environment": "prod"}),
+        ("MAP {'environment': ' ', 'env': 'prod ', 'Team': NULL}", {"environment": "prod"}),
+        ("MAP {'team': 'it''s \"web\"'}", {"team": 'it\'s "web"'}),
+        ("MAP {'team': 7}", {"team": "7"}),
         ("{'Team': 'web', 'env': NULL}", {"team": "web"}),
         ("NULL::MAP(VARCHAR, VARCHAR)", {}),
         ("""'{"team": "web"}'""", {"team": "web"}),
@@ -62,6 +65,16 @@ def test_instants_in_parquet(tmp_path: Path, sql: str, day: date) -> None:
         ("0.1::DOUBLE", "0.1"),
         ("1e-7::DOUBLE", "0.0000001"),
         ("1e22::DOUBLE", "1E22"),
+        ("-0.0::DOUBLE", "0"),
+        ("123456.78::DOUBLE", "123456.78"),
+        ("999999999999.99::DOUBLE", "999999999999.99"),
+        ("9007199254740993::DOUBLE", "9007199254740992"),
+        ("(0.1::DOUBLE + 0.2::DOUBLE)", "0.30000000000000004"),
+        ("0.12345678901::DOUBLE", "0.12345678901"),
+        ("99999.12345678901::DOUBLE", "99999.123456789"),
+        ("999.9999999999999::DOUBLE", "999.9999999999999"),
+        ("3.3e-15::DOUBLE", "3.3E-15"),
+        ("1.2345678901234567e-21::DOUBLE", "1.2345678901234566E-21"),
         ("0.1::FLOAT", "0.1"),
         ("1234.5::DECIMAL(9, 4)", "1234.5"),
         ("1.2345678901234567890123456789::DECIMAL(38, 28)", "1.2345678901234567890123456789"),
@@ -105,6 +118,8 @@ def test_not_parquet(tmp_path: Path) -> None:
             "CASE WHEN i <> 1 THEN 1::DECIMAL(9, 2) END",
             "is empty; BilledCost must be given in every row",
         ),
+        ("BilledCost", "5e-324::DOUBLE", f"'5e-324'{INEXACT}"),
+        ("BilledCost", "CASE i WHEN 1 THEN 1e300::DOUBLE ELSE 0.1 END", f"'1e+300'{INEXACT}"),
         (
             "BilledCost",
             "(9 - i)::DECIMAL(38, 37)",
@@ -128,6 +143,7 @@ def test_a_wrong_value_in_parquet(tmp_path: Path, column: str, sql: str, message
     [
         ("SubAccountName", "CASE i WHEN 2 THEN 'a' || chr(0) END", "'a\\x00'"),
         ("Tags", "CASE i WHEN 2 THEN MAP {'x': chr(0)} END", "'{x=\\x00}'"),
+        ("Tags", "CASE i WHEN 2 THEN MAP {chr(0): NULL} END", "'{\\x00=NULL}'"),
     ],
 )
 def test_a_nul_character_in_parquet(tmp_path: Path, column: str, sql: str, raw: str) -> None:

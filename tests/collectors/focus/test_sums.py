@@ -17,7 +17,7 @@ import duckdb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collectors.focus.support import ROW, items_of, rows_in
+from collectors.focus.support import ROW, items_of, parquet, rows_in
 from finops_exporter.model import NONE, ControlTotal
 
 if TYPE_CHECKING:
@@ -130,6 +130,29 @@ def write(folder: Path, records: Sequence[dict[str, str]]) -> list[Path]:
             database.executemany(insert, [[record[c] for c in COLUMNS] for record in full])
             database.execute(f"COPY rows TO '{path}'")
     return paths
+
+
+whole_cents = st.integers(-(10**12), 10**12)
+doubles = st.one_of(
+    st.floats(-1e9, 1e9).filter(lambda found: found == 0 or abs(found) > 1e-9),
+    st.builds(lambda cents, power: cents / 10**power, whole_cents, st.integers(0, 13)),
+)
+
+
+@given(st.lists(st.tuples(doubles, doubles), min_size=1, max_size=12))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_doubles_stand_for_their_shortest_text(pairs: list[tuple[float, float]]) -> None:
+    with localcontext(prec=80), TemporaryDirectory() as name:
+        path = Path(name) / "cost.parquet"
+        listed = ", ".join(f"({billed!r}::DOUBLE, {other!r}::DOUBLE)" for billed, other in pairs)
+        values = f"(VALUES {listed}) v(a, b)"
+        items = items_of(parquet(path, values, BilledCost="a", EffectiveCost="b"))
+        (row,) = rows_in(items)
+        (total,) = [item for item in items if isinstance(item, ControlTotal)]
+        wanted = [
+            sum(Decimal(repr(each)) for each in column) for column in zip(*pairs, strict=True)
+        ]
+        assert [row.billed, row.effective] == [total.billed, total.effective] == wanted
 
 
 @given(st.lists(rows, min_size=1, max_size=12))

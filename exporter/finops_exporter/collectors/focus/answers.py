@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Context, Decimal, Inexact
+from functools import lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from finops_exporter.errors import CollectError
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 
 _EXACT = Context(prec=100, traps=[Inexact])
 """Adds whatever DuckDB can add (38 digits before and after the point) without rounding."""
+
+_FIELDS = 9
+"""So many fields of a group come before its tags."""
+
+_KNOWN = 10_000
+"""So many days, and sets of tags, are kept at hand."""
 
 
 def is_last(message: Mapping[str, Any]) -> bool:
@@ -37,7 +45,7 @@ def parse(
                 for provider, account, name, payer, newest in body:
                     yield Account(provider, account, name, payer, date.fromisoformat(newest))
             case "rows":
-                yield from (_cost_row(fields, part.key, tags) for fields in body)
+                yield from _cost_rows(body, part.key, tags)
             case "totals":
                 for provider, month, currency, billed, effective in body:
                     amounts = Decimal(billed), Decimal(effective)
@@ -52,22 +60,32 @@ def parse(
                 raise CollectError(f"{part.key}: the reader sent an unknown message {kind!r}")
 
 
-def _cost_row(fields: Sequence[Any], part: str, tags: tuple[str, ...]) -> CostRow:
-    """One group: day, provider, account, service, region, category, currency, sums, tag values."""
-    day, provider, account, service, region, category, currency, billed, effective, *values = fields
-    return CostRow(
-        day=date.fromisoformat(day),
-        provider=provider,
-        account_id=account,
-        service=service,
-        region=region,
-        charge_category=category,
-        billed=Decimal(billed),
-        effective=Decimal(effective),
-        currency=currency,
-        tags={tag: value for tag, value in zip(tags, values, strict=True) if value},
-        part=part,
+def _cost_rows(fields: Sequence[Any], part: str, tags: tuple[str, ...]) -> Iterator[CostRow]:
+    """The groups, the fields of each after those of the one before; see statements.groups."""
+    width = _FIELDS + len(tags)
+    columns = [fields[place::width] for place in range(width)]
+    days, *dimensions, currencies, billed, effective = columns[:_FIELDS]
+    # A file may have millions of groups: no step of this loop is Python.
+    return map(
+        CostRow,
+        map(_day, days),
+        *dimensions,
+        map(Decimal, billed),
+        map(Decimal, effective),
+        currencies,
+        map(_tagged, repeat(tags), *columns[_FIELDS:]),
+        repeat(False),
+        repeat(part),
     )
+
+
+_day = lru_cache(_KNOWN)(date.fromisoformat)
+
+
+@lru_cache(_KNOWN)
+def _tagged(tags: tuple[str, ...], *values: str | None) -> Mapping[str, str]:
+    """The tags that a row has; rows with the same ones share them."""
+    return {tag: value for tag, value in zip(tags, values, strict=True) if value}
 
 
 @dataclass(slots=True)

@@ -162,11 +162,12 @@ class FocusCollector:
         self, reader: _Reader, part: PlannedPart, window: Window | None
     ) -> Iterator[Item]:
         for item in self._read(reader, Path(part.key), part, window):
-            if isinstance(item, Complete | Rejected) and self._has_changed(part, window):
-                text = "changed while it was read; it is read again next time"
-                yield Rejected(part.key, "changed_while_read", text)
-            else:
-                yield item
+            match item:
+                case Complete() | Rejected() if self._has_changed(part, window):
+                    text = "changed while it was read; it is read again next time"
+                    yield Rejected(part.key, "changed_while_read", text)
+                case _:
+                    yield item
 
     def _read_objects(
         self,

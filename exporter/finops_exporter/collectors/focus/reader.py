@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 from contextlib import closing
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,22 @@ _SHOWN = 60
 _MOST_NAMES = 1000
 _ROOMY = 28
 
-Message = dict[str, Any]
+Message = dict[str, Any] | str
+"""What is told; or the JSON of it, where DuckDB has written that."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """What a file is like whose every row is right.
+
+    `names` tells what the raw names stand for, `scales` the digits after the point of the amounts
+    kept as text (or as doubles), and `keys` those of tags that are a map.
+    """
+
+    names: dict[str, dict[str, str]]
+    scales: dict[str, int]
+    keys: list[str]
+    rows: int
 
 
 def read(job: Job, spool: Path) -> Iterator[Message]:
@@ -84,7 +100,7 @@ def _answers(
     source = parquet(database, link, job) if job.is_parquet else csv_file(link, job)
     yield {"progress": [size // 4, size]}
     try:
-        names, scales, rows = _profile(database, source)
+        profile = _profile(database, source)
     except duckdb.Error as error:
         if job.is_parquet or "quoted new lines" not in str(error):
             raise
@@ -92,34 +108,42 @@ def _answers(
         if verdict := locate(link, gzipped=job.is_gzip):
             raise verdict from None
         source = csv_file(link, job, in_sequence=True)
-        names, scales, rows = _profile(database, source)
-    facts = source.facts(names, scales, job.where)
+        profile = _profile(database, source)
+    facts = source.facts(profile.names, profile.scales, job.where)
     yield {"progress": [size // 2, size]}
     try:
-        found = database.execute(sql.summary(facts)).fetchall()
+        found = _all(database, sql.summary(facts))
     except duckdb.OutOfRangeException:
-        raise _overflow(database, source, rows) from None
+        raise _overflow(database, source, profile.rows) from None
     yield {
         "accounts": [
             [row[1], *row[6:10]] for row in found if row[0] == sql.ACCOUNT and row[6] != NONE
         ]
     }
     yield {"progress": [size * 3 // 4, size]}
-    keys = [row[0] for row in database.execute(sql.tag_keys(facts)).fetchall()] if job.tags else []
-    database.execute(sql.groups(facts, *sql.tag_values(job.tags, keys)))
+    keys = profile.keys
+    if job.tags and not source.maps_tags:
+        keys = [row[0] for row in _all(database, sql.tag_keys(facts))]
+    database.execute(sql.groups(facts, *sql.tag_values(job.tags, keys, mapped=source.maps_tags)))
     while batch := database.fetchmany(_BATCH):
-        yield {"rows": batch}
+        # One array of all fields: a hundred thousand small ones would cost the parent more time.
+        yield f'{{"rows": [{",".join(row[1:-1] for (row,) in batch)}]}}'
     yield {"totals": [row[1:6] for row in found if row[0] == sql.TOTAL]}
     yield {"progress": [size, size]}
     yield {"complete": {row[1]: row[10] for row in found if row[0] == sql.REACH and row[10]}}
 
 
-def _profile(
-    database: duckdb.DuckDBPyConnection, source: Source
-) -> tuple[dict[str, dict[str, str]], dict[str, int], int]:
-    """Check every row; what the raw names stand for, the scales of text amounts, and the rows."""
+def _all(database: duckdb.DuckDBPyConnection, statement: str) -> list[tuple[Any, ...]]:
+    return database.execute(statement).fetchall()
+
+
+def _profile(database: duckdb.DuckDBPyConnection, source: Source) -> _Profile:
+    """Check every row; raises Reject for the first bad one."""
     texts = source.texts()
-    found = database.execute(sql.profile(source.checked(), texts)).fetchmany(_MOST_NAMES + 1)
+    checks = [check for check in sql.CHECKS if check.column != "Tags" or not source.maps_tags]
+    statement = sql.profile(source.checked(), checks, source.digits())
+    found = database.execute(statement).fetchmany(_MOST_NAMES + 1)
+    nuls = dict(_all(database, sql.map_keys(source.tags()))) if source.maps_tags else {}
     rows = sum(group[3] for group in found)
     raws = {name: {group[place] for group in found} for place, name in enumerate(focus.NAMES)}
     wrong = [
@@ -127,7 +151,7 @@ def _profile(
         for name, column in focus.NAMES.items()
         if (bad := _wrong(name, raws[name], has_default=column in source.defaults))
     ]
-    if wrong or any(group[4] for group in found):
+    if wrong or any(group[4] for group in found) or any(nuls.values()):
         checks = [*sql.CHECKS, *wrong]
         statement = sql.first_bad(source.checked(numbered=True), checks)
         raise _bad_row(checks, _one(database, statement), rows)
@@ -145,7 +169,7 @@ def _profile(
         name: {raw: known for raw in raws[name] if raw and (known := focus.canonical(name, raw))}
         for name in focus.NAMES
     }
-    return names, scales, rows
+    return _Profile(names, scales, list(nuls), rows)
 
 
 def _scale(
@@ -269,8 +293,9 @@ def main() -> None:
     try:
         while True:
             for message in messages(jobs.get(), spool):
-                sys.stdout.write(json.dumps(message) + "\n")
-                sys.stdout.flush()
+                line = message if isinstance(message, str) else json.dumps(message)
+                sys.stdout.buffer.write(f"{line}\n".encode())  # UTF-8, whatever the locale
+                sys.stdout.buffer.flush()
     except BrokenPipeError:
         _leave(spool)
 

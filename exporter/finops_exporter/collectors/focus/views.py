@@ -22,6 +22,9 @@ MAX_DIGITS = 38
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT"}
 _INTEGERS |= {f"U{name}" for name in _INTEGERS}
 
+_SHORT = 10
+"""So many digits after the point are looked for in a double before its text is made."""
+
 _AMOUNT = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?"
 _INSTANT = (
     r"[12]\d{3}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|UTC|[+-]\d{2}(:?\d{2})?))?)?"
@@ -58,8 +61,15 @@ MACROS = (
         split_part(lower(x), 'e', 1), TRY_CAST(split_part(lower(x), 'e', 2) AS INTEGER))
         ELSE x END""",
     f"checked_amount(x) AS CASE WHEN regexp_full_match(x, '{_AMOUNT}') THEN plain(x) END",
-    "fraction_digits(x) AS strlen(rtrim(split_part(x, '.', 2), '0'))",
-    "whole_digits(x) AS strlen(ltrim(split_part(x, '.', 1), '+-0'))",
+    "finite(x) AS CASE WHEN isfinite(x) THEN x END",
+    # A double stands for the shortest text that means it. Making that text takes ten times as long
+    # as asking whether it has 15 digits at most: then no other text so short means this double.
+    "short(x, power) AS abs(x) * power < 1e15 AND round(x * power) / power = x",
+    """double_digits(x) AS CASE WHEN short(x, 1e2) THEN 2 WHEN short(x, 1e6) THEN 6
+        WHEN short(x, 1e10) THEN 10 ELSE greatest(0, 17 - floor(log10(abs(x))))::INTEGER END""",
+    "double_width(x) AS ceil(log10(abs(x) + 1))::INTEGER + 1",
+    "fraction_digits(x) AS strlen(rtrim(split_part(plain(x::VARCHAR), '.', 2), '0'))",
+    "whole_digits(x) AS strlen(ltrim(split_part(plain(x::VARCHAR), '.', 1), '+-0'))",
     # Azure leaves the braces of the JSON object away.
     "braced(x) AS CASE WHEN starts_with(x, '{') THEN x ELSE '{' || x || '}' END",
 )
@@ -77,6 +87,16 @@ class Column:
     def is_number(self) -> bool:
         """Whether DuckDB adds it up exactly as it is; else it is read as text."""
         return self.type.startswith("DECIMAL(") or self.type in _INTEGERS
+
+    @property
+    def is_double(self) -> bool:
+        """Whether it holds binary fractions, each of which stands for its shortest text."""
+        return self.type == "DOUBLE"
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it holds keys and values as they are, rather than as JSON."""
+        return self.type == "MAP(VARCHAR, VARCHAR)"
 
     @property
     def is_time(self) -> bool:
@@ -115,6 +135,28 @@ class Source:
         """Our names of the amounts that the file keeps as text (or as binary fractions)."""
         return [name for name, column in AMOUNTS.items() if not self.columns[column].is_number]
 
+    def digits(self) -> list[str]:
+        """Per amount of `texts` the most digits after and before the point: SQL over `checked`.
+
+        Of doubles, whose text is made only where it must be, it is a little more than there are.
+        """
+        return [sql for name in self.texts() for sql in self._digits(name)]
+
+    def _digits(self, name: str) -> tuple[str, str]:
+        if self.columns[AMOUNTS[name]].is_double:
+            return f"max(double_digits({name}))", f"double_width(max(abs({name})))"
+        after, before = (f"max(strlen(split_part({name}, '.', {part})))" for part in (2, 1))
+        return after, before
+
+    @property
+    def maps_tags(self) -> bool:
+        """Whether `facts` give the tags as a map; else they are JSON, as they are in `checked`."""
+        return self.reads_tags and "Tags" in self.columns and self.columns["Tags"].is_map
+
+    def tags(self) -> str:
+        """SELECT of the tags of all rows as `tags`, where they are a map."""
+        return _select({"tags": self.columns["Tags"].sql}, self.relation)
+
     def _own_columns(self) -> dict[str, str]:
         """The file's own columns by FOCUS name, text trimmed once; absent ones are NULL."""
         listed = dict.fromkeys((*REQUIRED, *OPTIONAL), "NULL::VARCHAR")
@@ -142,8 +184,9 @@ class Source:
             for name, column in INSTANTS.items()
         }
         for name, column in AMOUNTS.items():
-            listed[name] = f"checked_amount({column})" if name in self.texts() else column
-        listed |= {"tags": "braced(cleaned(Tags))", "*": ""}
+            check = "finite" if self.columns[column].is_double else "checked_amount"
+            listed[name] = f"{check}({column})" if name in self.texts() else column
+        listed |= {"tags": _json("Tags") if self.maps_tags else "braced(cleaned(Tags))", "*": ""}
         return _select(listed, f"({_select(bottom, relation)})")
 
     def facts(
@@ -159,8 +202,7 @@ class Source:
             for name, column in INSTANTS.items()
         }
         for name, column in AMOUNTS.items():
-            exact = f"plain({column})::DECIMAL({MAX_DIGITS}, {scales.get(name)})"
-            listed[name] = exact if name in scales else column
+            listed[name] = self._exact(column, scales[name]) if name in scales else column
         for name, column in NAMES.items():
             listed[name] = _case(column, names[name], self.defaults.get(column))
         none = literal(NONE)
@@ -170,10 +212,20 @@ class Source:
             "billing_account_id": "cleaned(BillingAccountId)",
             "service": f"coalesce(folded(cleaned(ServiceName)), {none})",
             "region": f"coalesce(cleaned(RegionId), cleaned(RegionName), {none})",
-            "tags": "braced(cleaned(Tags))",
+            "tags": "Tags" if self.maps_tags else "braced(cleaned(Tags))",
         }
         own = f"({_select(self._own_columns(), self.relation)})"
         return f"SELECT * FROM ({_select(listed, own)}) {where}"
+
+    def _exact(self, column: str, scale: int) -> str:
+        text = f"plain({column}::VARCHAR)::DECIMAL({MAX_DIGITS}, {scale})"
+        if not self.columns[column].is_double:
+            return text
+        near = min(scale, _SHORT)
+        return (
+            f"CASE WHEN short({column}, 1e{near}) THEN {column}::DECIMAL(18, {near})"
+            f"::DECIMAL({MAX_DIGITS}, {scale}) ELSE {text} END"
+        )
 
 
 def _own(name: str, column: Column) -> str:
@@ -181,11 +233,17 @@ def _own(name: str, column: Column) -> str:
     if name in INSTANTS.values() and column.is_time:
         zone = " AT TIME ZONE 'UTC'" if column.type == "TIMESTAMP WITH TIME ZONE" else ""
         return f"sane(({column.sql}{zone})::TIMESTAMP)"
-    if name in AMOUNTS.values() and column.is_number:
+    if name in AMOUNTS.values() and (column.is_number or column.is_double):
+        return column.sql
+    if name == "Tags" and column.is_map:
         return column.sql
     if name == "Tags" and column.type.startswith(("MAP(", "STRUCT(")):
-        return f"CASE WHEN {column.sql} IS NOT NULL THEN to_json({column.sql})::VARCHAR END"
+        return _json(column.sql)
     return f"trim({column.sql}::VARCHAR)"
+
+
+def _json(tags: str) -> str:
+    return f"CASE WHEN {tags} IS NOT NULL THEN to_json({tags})::VARCHAR END"
 
 
 def _select(listed: Mapping[str, str], relation: str) -> str:
