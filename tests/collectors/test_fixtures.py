@@ -23,7 +23,7 @@ import pytest
 from doubles.asked import Asked
 from doubles.aws_server import AwsServer
 from finops_exporter.collectors import collector_class
-from finops_exporter.model import Progress, Task, Window, money_text
+from finops_exporter.model import CostRow, Progress, Task, Window, money_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,13 +47,22 @@ def as_json(value: Any) -> Any:
     return value
 
 
+def defaults(item: Item) -> dict[str, Any]:
+    """What stands in each field when nothing is said; MISSING where that cannot be."""
+    if isinstance(item, CostRow):
+        return dict.fromkeys(CostRow._fields, MISSING) | CostRow._field_defaults
+    return {
+        field.name: {} if field.default_factory is not MISSING else field.default
+        for field in fields(item)
+    }
+
+
 def described(item: Item, folder: Path) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    for field in fields(item):
-        value = getattr(item, field.name)
-        default = {} if field.default_factory is not MISSING else field.default
-        if field.name != "fingerprint" and value != default:
-            told[field.name] = as_json(value)
+    for name, default in defaults(item).items():
+        value = getattr(item, name)
+        if name != "fingerprint" and value != default:
+            told[name] = as_json(value)
     if "part" in told:
         told["part"] = told["part"].removeprefix(f"{folder}/")
     return told

@@ -7,7 +7,7 @@ nor differences: a part is a list of rows, and a delivery replaces those of its 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
 from functools import partial
@@ -204,7 +204,7 @@ def rows_of(*accounts: str) -> st.SearchStrategy[list[CostRow]]:
 
 def _with_twins(rows: list[CostRow], count: int) -> list[CostRow]:
     """Rows with equal keys are one fact: some that differ in the rest, and cancel each other."""
-    twins = [replace(row, billed=-row.billed, estimated=not row.estimated) for row in rows[:count]]
+    twins = [row._replace(billed=-row.billed, estimated=not row.estimated) for row in rows[:count]]
     return rows + twins
 
 

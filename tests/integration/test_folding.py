@@ -99,7 +99,7 @@ def test_members_stay_for_the_month_whatever_the_amounts_become(database: Databa
     first = members(build(database, FOLDED, NOW), "aws_cost_monthly_usd")
     # All sizes change, and as many services again appear.
     rows = [
-        replace(row, billed=row.billed * (-1) ** number * number)
+        row._replace(billed=row.billed * (-1) ** number * number)
         for number, row in enumerate(bill(100, seed=2))
     ]
     swap(database, rows, covered_until=COVERED)
@@ -115,7 +115,7 @@ def test_a_new_month_chooses_anew_and_so_does_another_limit(database: Database) 
     wider = members(build(database, replace(FOLDED, max_series=60), NOW), "aws_cost_monthly_usd")
     assert len(first) < len(wider)
     december = [
-        replace(row, day=row.day + timedelta(days=30), billed=Decimal(100 - int(row.service[-2:])))
+        row._replace(day=row.day + timedelta(days=30), billed=Decimal(100 - int(row.service[-2:])))
         for row in bill(50)
     ]
     swap(database, december, covered_until={"aws": datetime(2026, 12, 21, tzinfo=UTC)})

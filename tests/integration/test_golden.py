@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -91,7 +90,7 @@ BUDGETS = [
 def restated(row: CostRow) -> CostRow:
     """The same row; a dollar more for EC2 on 19 November."""
     if str(row.day) == "2026-11-19" and row.service == "Amazon EC2":
-        return replace(row, billed=row.billed + 1)
+        return row._replace(billed=row.billed + 1)
     return row
 
 
