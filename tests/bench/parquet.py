@@ -48,8 +48,8 @@ def rows(*, quick: bool) -> Iterator[Result]:
         {name: median(told[key] for told in rounds) for name, rounds in found.items()}
         for key in ("seconds", "megabytes")
     )
-    # Missed today, the less the calmer the machine: four tenths of our time go into a tuple of Python
-    # per group, and a quarter into the groups themselves. Told until the reader is as fast as that.
+    # Missed today, by less on a calm machine: four tenths of our time go into a tuple of Python per
+    # group, and a quarter into the groups themselves. Told until the reader is as fast as that.
     yield Row(speed, PANDAS, seconds[PANDAS], seconds["ours"], bar(2.5, quick=quick), gating=False)
     yield Row(
         memory,

@@ -67,7 +67,7 @@ def test_what_is_steady_goes_on(database: Database) -> None:
 def test_weekends_count_as_weekends(database: Database) -> None:
     last = date(2026, 11, 20)
     rows = [
-        replace(row, billed=row.billed / 10) if row.day.weekday() >= 5 else row
+        row._replace(billed=row.billed / 10) if row.day.weekday() >= 5 else row
         for row in steady(last)
     ]
     # November 2026 has 21 working days and 9 days of weekends.
@@ -151,7 +151,7 @@ def test_credits_can_be_left_out(database: Database) -> None:
 def test_the_linear_method_is_there_to_be_chosen(database: Database) -> None:
     last = date(2026, 11, 10)
     rows = [
-        replace(row, billed=Decimal(1000)) if row.day == date(2026, 11, 1) else row
+        row._replace(billed=Decimal(1000)) if row.day == date(2026, 11, 1) else row
         for row in steady(last)
     ]
     swap(database, rows, covered_until={"aws": utc_midnight(last + timedelta(days=1))})

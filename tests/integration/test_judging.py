@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -70,7 +69,7 @@ def test_what_is_no_usage_is_not_judged(database: Database) -> None:
 
 
 def test_effective_cost_is_judged(database: Database) -> None:
-    rows = [*usual(), replace(on(LAST, "0"), effective=Decimal(200))]
+    rows = [*usual(), on(LAST, "0")._replace(effective=Decimal(200))]
     feed(database, rows)
     assert shown(database)["excess_usd"] == {S3: 200}
 
@@ -149,13 +148,13 @@ def test_a_short_history_and_small_change_show_nothing(database: Database) -> No
     assert shown(database)["score"] == {}
     feed(
         database,
-        [replace(row, billed=Decimal("0.01"), effective=Decimal("0.01")) for row in usual()],
+        [row._replace(billed=Decimal("0.01"), effective=Decimal("0.01")) for row in usual()],
     )
     assert shown(database)["score"] == {}
 
 
 def test_the_alert_floor_is_a_share_of_the_mean_day(database: Database) -> None:
-    rows = [replace(row, billed=row.billed * 100) for row in usual()]
+    rows = [row._replace(billed=row.billed * 100) for row in usual()]
     feed(database, rows)
     now = utc_midnight(LAST) + timedelta(days=1, hours=12)
     # 0.5 % of $10,000 a day.
