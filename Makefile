@@ -6,6 +6,7 @@ UV_VERSION := 0.13.9
 UV         := .cache/uv/bin/uv
 BIN        := .venv/bin
 PANDAS     := pandas==3.1.1 pyarrow==26.0.1
+STATSMODELS := statsmodels==0.15.0
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -80,6 +81,7 @@ bench-tools: tools .cache/tools/nginx .cache/bench-venv/.stamp
 
 .cache/bench-venv/.stamp: $(UV) Makefile
 	@$(UV) venv --quiet --clear --python $(PYTHON) .cache/bench-venv
+	@$(UV) pip install --quiet --python .cache/bench-venv $(STATSMODELS) || echo "statsmodels: left out, it could not be installed"
 	@$(UV) pip install --quiet --python .cache/bench-venv $(PANDAS) && touch $@ || echo "pandas: left out, it could not be installed"
 
 clean: ## remove what was built here (not the demo's data)

@@ -11,7 +11,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import crowd, harness, memory, parquet, reading, rendering, restating, scrape, start
+from . import (
+    analysis,
+    crowd,
+    harness,
+    memory,
+    parquet,
+    reading,
+    rendering,
+    restating,
+    scrape,
+    start,
+)
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -25,6 +36,7 @@ SUBJECTS = {
     "parquet": parquet.rows,
     "memory": memory.rows,
     "start": start.rows,
+    "analysis": analysis.rows,
 }
 
 

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Direction: TypeAlias = Literal["at least", "at most"]
-Unit: TypeAlias = Literal["seconds", "megabytes"]
+Unit: TypeAlias = Literal["seconds", "megabytes", "percent", "days"]
 Verdict: TypeAlias = Literal["ok", "missed", "recorded, not gating"]
+
+SIGNS: dict[Unit, str] = {"megabytes": "MB", "percent": "%", "days": "d"}
 
 FEWEST_ROUNDS = 3
 WIDENED = 1.5
@@ -86,12 +88,12 @@ class NotMeasured:
 Result: TypeAlias = Row | NotMeasured
 
 
-def within(name: str, used: float, limit: float) -> Row:
-    """Megabytes against a fixed limit, which a quick run does not widen: chance has no part in it.
+def within(name: str, used: float, limit: float, unit: Unit = "megabytes") -> Row:
+    """Something against a fixed limit, which a quick run does not widen: chance has no part in it.
 
     A megabyte is 1,000,000 bytes.
     """
-    return Row(name, "limit", limit, used, 1, "at most", unit="megabytes")
+    return Row(name, "limit", limit, used, 1, "at most", unit=unit)
 
 
 def bar(full: float, direction: Direction = "at least", *, quick: bool) -> float:
@@ -174,7 +176,9 @@ def _cells(result: Result) -> tuple[str, ...]:
 
 
 def _amount(number: float, unit: Unit) -> str:
-    return f"{number * 1000:.2f} ms" if unit == "seconds" else f"{number:.1f} MB"
+    if unit == "seconds":
+        return f"{number * 1000:.2f} ms"
+    return f"{number:.2f} {SIGNS[unit]}"
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:

@@ -31,7 +31,7 @@ USUAL_DAYS: Final = 25
 UNKNOWN_SCATTER: Final = 0.1
 LARGEST_ERROR: Final = 1.5
 
-LEVELS: Final = (0.845, 0.96)
+LEVELS: Final = (0.855, 0.96)
 """The shares of the past that the 80 % and the 95 % interval cover: more than their names say,
 since the future has surprises that the past had not."""
 

@@ -7,6 +7,7 @@ missed does no harm; a single one is enough while no more of them can be known.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -50,6 +51,7 @@ def expected_lumps(excess: Matrix, begins: NDArray[np.intp], first_day: date) ->
     return found.T.astype(np.float64)
 
 
+@lru_cache(maxsize=16)
 def months_before(first_day: date, days: int, months: int) -> NDArray[np.intp]:
     """The day `months` months before each of the days, as an offset from the first (or below 0).
 

@@ -32,12 +32,15 @@ def select(values: Sequence[NDArray[np.float32]], rank: int) -> NDArray[np.float
     NaN is not allowed: infinity may stand for what is not known. The arrays are left as they are.
     """
     wires = list(values)
+    ours: list[NDArray[np.float32] | None] = [None] * len(wires)
     for low, high, keep_low, keep_high in steps(len(wires), rank):
         one, other = wires[low], wires[high]
+        # What is written over is in the cache already; new memory would not be.
         if keep_low:
-            wires[low] = np.minimum(one, other)
+            wires[low] = np.minimum(one, other, out=None if keep_high else ours[low])
         if keep_high:
-            wires[high] = np.maximum(one, other)
+            wires[high] = np.maximum(one, other, out=ours[high])
+        ours[low], ours[high] = wires[low], wires[high]
     return wires[rank]
 
 

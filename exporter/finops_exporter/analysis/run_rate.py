@@ -54,9 +54,9 @@ LEAST_SHIFT: Final = 0.12
 USUAL_ERROR: Final = 0.2
 TINY: Final = 1e-9
 
-LEARNT_SHARE: Final = 0.4
+LEARNT_SHARE: Final = 0.3
 LEARNT_AFTER: Final = 30
-"""Of the mean error of the past, four tenths are corrected; less with fewer than 30 origins."""
+"""Of the mean error of the past, three tenths are corrected; less with fewer than 30 origins."""
 
 
 class Track(NamedTuple):
