@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from finops_exporter.analysis.windows import Matrix, before, rolling_median, weekly_median
+from finops_exporter.analysis.windows import (
+    Matrix,
+    before,
+    held_weekly_median,
+    rolling_median,
+    weekly_median,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +65,7 @@ def find(level: Matrix, scatter: Matrix, options: Options) -> Ramp:
     grown = base - before(base, GROWTH_DAYS)
     base += np.fmax(grown, 0) * (LEAD_DAYS / GROWTH_DAYS)
     rise = newest - base
-    wander = weekly_median(np.abs(rise), WANDER_WEEKS, first=14, least=4)
+    wander = held_weekly_median(np.abs(rise), WANDER_WEEKS, first=14, least=4)
     # Where days scatter, weeks do: the unit is never 0.
     unit = np.fmax(NOISE_SHARE * scatter, WANDER_SHARE * MAD_TO_DEVIATION * wander)
     with np.errstate(invalid="ignore"):

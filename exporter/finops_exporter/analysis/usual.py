@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from finops_exporter.analysis.windows import Matrix, before, rolling_median, weekly_median
+from finops_exporter.analysis.windows import (
+    Matrix,
+    before,
+    held_weekly_median,
+    rolling_median,
+    weekly_median,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,7 +85,7 @@ def usual(amounts: Matrix, known: History) -> Usual:
     long = weekly_median(rolling_median(flat, 7, least=3), LEVEL_WEEKS, least=2)
     error = log - profile - np.where(np.isnan(short), long, short)
     daily = rolling_median(np.abs(before(error, 1)), 7, least=3)
-    scatter = MAD_TO_DEVIATION * weekly_median(daily, SCATTER_WEEKS, least=2)
+    scatter = MAD_TO_DEVIATION * held_weekly_median(daily, SCATTER_WEEKS, least=2)
     # The higher level: after a drop the old one counts for three weeks more, so that the end of a
     # quiet time is no anomaly.
     level = np.fmax(short, long)

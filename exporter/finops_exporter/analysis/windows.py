@@ -45,6 +45,16 @@ def weekly_median(values: Matrix, weeks: int, *, first: int = 0, least: int) -> 
     return _ranked(values, range(first, first + weeks * WEEK, WEEK), _middle, least)
 
 
+def held_weekly_median(values: Matrix, weeks: int, *, first: int = 0, least: int) -> Matrix:
+    """The same, looked at once a week and held until the next: for what changes slowly.
+
+    The weeks are counted from the first day of the matrix; a day never has a value of later days.
+    """
+    each = np.ascontiguousarray(before(values, first)[:, ::WEEK])
+    held = np.repeat(rolling_median(each, weeks, least=least), WEEK, axis=1)
+    return held[:, : values.shape[1]]
+
+
 def weekly_top(values: Matrix, weeks: int, place: int) -> Matrix:
     """Of the value at each day and those whole weeks before, the `place`th from above.
 

@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from finops_exporter.analysis.windows import (
     before,
+    held_weekly_median,
     rolling_max,
     rolling_median,
     weekly_median,
@@ -51,6 +52,16 @@ def test_medians_are_those_of_the_known_days(
     np.testing.assert_array_equal(rolling_median(found, days, least=least), rolling)
     weekly = by_hand(found, range(3, 3 + 7 * 6, 7), least, median_high)
     np.testing.assert_array_equal(weekly_median(found, 6, first=3, least=least), weekly)
+
+
+@given(values, st.integers(0, 20))
+def test_what_is_held_is_that_of_the_first_day_of_its_week(
+    found: NDArray[np.float64], first: int
+) -> None:
+    daily = weekly_median(found, 6, first=first, least=2)
+    held = held_weekly_median(found, 6, first=first, least=2)
+    for day in range(found.shape[1]):
+        np.testing.assert_array_equal(held[:, day], daily[:, day - day % 7])
 
 
 @given(values, st.integers(1, 5))
