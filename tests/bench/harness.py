@@ -22,7 +22,7 @@ Direction: TypeAlias = Literal["at least", "at most"]
 Unit: TypeAlias = Literal["seconds", "megabytes", "percent", "days"]
 Verdict: TypeAlias = Literal["ok", "missed", "recorded, not gating"]
 
-SIGNS: dict[Unit, str] = {"megabytes": "MB", "percent": "%", "days": "d"}
+SIGNS: dict[Unit, str] = {"percent": "%", "days": "d"}
 
 FEWEST_ROUNDS = 3
 WIDENED = 1.5
@@ -178,7 +178,7 @@ def _cells(result: Result) -> tuple[str, ...]:
 def _amount(number: float, unit: Unit) -> str:
     if unit == "seconds":
         return f"{number * 1000:.2f} ms"
-    return f"{number:.2f} {SIGNS[unit]}"
+    return f"{number:.1f} MB" if unit == "megabytes" else f"{number:.2f} {SIGNS[unit]}"
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:

@@ -144,12 +144,14 @@ def test_the_table_shows_both_sides_the_ratio_and_the_verdict() -> None:
     longer = replace(LONGER, name="a longer job", ours=4.0)
     told = replace(FASTER, bar=None)
     missing = replace(MISSING, name="another")
-    assert table([FASTER, longer, told, within("held", 100.25, 85), missing]).splitlines() == [
+    off = within("off", 7.25, 10, "percent")
+    assert table([FASTER, longer, told, within("held", 100.25, 85), off, missing]).splitlines() == [
         "what          baseline  baseline's        ours  ratio  bar      verdict",
         "job           theirs    6000.00 ms  2000.00 ms  3.00x  >= 3x    ok",
         "a longer job  theirs    2000.00 ms  4000.00 ms  2.00x  <= 1.5x  missed",
         "job           theirs    6000.00 ms  2000.00 ms  3.00x  -        recorded, not gating",
         "held          limit        85.0 MB    100.2 MB  1.18x  <= 1x    missed",
+        "off           limit        10.00 %      7.25 %  0.72x  <= 1x    ok",
         "another       theirs             -           -      -  -        not measured: absent",
     ]
 

@@ -105,7 +105,8 @@ def alert_history(
         matrix = usage_matrix(reader, window, basis)
     converted, unconverted = _in_usd(matrix, rate)
     if not converted.series:
-        raise FinopsError(f"no usage is stored between {window.since} and {window.last}")
+        what = "has a rate to USD; see billing.rates" if unconverted else "is stored"
+        raise FinopsError(f"no usage between {window.since} and {window.last} {what}")
     usage = _summed(converted)
     fired = tuple(_all(usage, window, method, progress))
     return AlertHistory(window, fired, unconverted)
