@@ -51,12 +51,13 @@ def billing_month(newest_complete: date, now: datetime, hold: timedelta) -> date
     """The month whose spend is "current", by its first day.
 
     It is the month of the newest complete day, so that the last days of a month are watched until
-    the first complete day of the next one; `hold` after midnight of the 1st it moves regardless.
+    the first complete day of the next one; `hold` after midnight of the 1st it moves regardless. It
+    never moves back.
     """
     clock = month_of(now.date())
     if now.date() - clock >= hold:
         return clock
-    return min(month_of(newest_complete), clock)
+    return min(max(month_of(newest_complete), previous_month(clock)), clock)
 
 
 def trailing(newest_complete: date, days: int, back: int = 0) -> Window:

@@ -113,3 +113,11 @@ def test_a_window_holds_a_day() -> None:
     with pytest.raises(ValueError, match="must hold a day"):
         Window(date(2026, 1, 2), date(2026, 1, 2))
     assert Window.inclusive(date(2026, 1, 2), date(2026, 1, 2)).last == date(2026, 1, 2)
+
+
+def test_a_month_that_moved_never_moves_back() -> None:
+    """Nothing came since September: on 30 November it is November, and so it is on 2 December."""
+    newest = date(2026, 9, 30)
+    days = (datetime(2026, 11, 30, 12, tzinfo=UTC) + timedelta(days=one) for one in range(10))
+    months = [billing_month(newest, now, timedelta(days=5)) for now in days]
+    assert months == [date(2026, 11, 1)] * 6 + [date(2026, 12, 1)] * 4
