@@ -47,16 +47,12 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--method",
     type=click.Choice(anomalies.METHODS),
-    default=anomalies.METHODS[0],
-    show_default=True,
-    help="How anomalies are found.",
+    help="How anomalies are found; default: anomalies.method of the configuration.",
 )
 @click.option(
     "--forecast-method",
     type=click.Choice(forecast.METHODS),
-    default=forecast.METHODS[0],
-    show_default=True,
-    help="How months are forecast.",
+    help="How months are forecast; default: forecasts.method of the configuration.",
 )
 @click.option(
     "--format",
@@ -73,14 +69,15 @@ def backtest(
     column: str | None,
     flags: Path | None,
     forecasts: Path | None,
-    method: anomalies.Method,
-    forecast_method: forecast.Method,
+    method: anomalies.Method | None,
+    forecast_method: forecast.Method | None,
     form: str,
 ) -> None:
     """Judge history day by day, each day by what was there until then.
 
     Without --input: how often each alert on cost would have fired on the stored usage, at its
-    threshold and at others. Look at it before you switch alerts on.
+    threshold and at others, through the newest complete day and 400 days back. Look at it before
+    you switch alerts on.
 
     With --input: the days that would have been flagged, and what would have been forecast; the two
     newest days of each forecast count as not settled yet and are not looked at. A day may be
@@ -93,6 +90,7 @@ def backtest(
       finops-exporter backtest --input costs.csv.gz --flags flags.csv --forecasts forecasts.csv
       finops-exporter backtest --input costs.csv --column cost_total --method iqr --flags flags.csv
     """
+    method = method or config.anomalies.method
     if source is None:
         if column or flags or forecasts:
             raise UsageError("--column, --flags and --forecasts need --input")
@@ -100,7 +98,8 @@ def backtest(
         return
     if flags is None and forecasts is None:
         raise UsageError("--input needs --flags or --forecasts: where what is found goes")
-    request = Request(source, column or "cost_usage", method, forecast_method, flags, forecasts)
+    ahead = forecast_method or config.forecasts.method
+    request = Request(source, column or "cost_usage", method, ahead, flags, forecasts)
     with ended_by_signals(), printing.progress() as progress:
         done = replay(request, progress)
     backtest_text.replayed(request, done)
@@ -109,9 +108,9 @@ def backtest(
 def _alerts(config: Config, method: anomalies.Method, form: str) -> None:
     with ended_by_signals(), printing.progress() as progress:
         step = partial(progress, "judge")
+        settings = app.settings(config, app.sources(config))
         with app.readable_store_of(config, os.environ) as database:
-            billing = config.billing
-            found = alerts.alert_history(database, billing.basis, billing.rate, method, step)
+            found = alerts.alert_history(database, settings, method, app.utc_now(), step)
     if form == "json":
         click.echo(alerts.as_json(found))
     else:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from finops_exporter.backtest.alerts import alert_history
+from finops_exporter.backtest.alerts import AlertHistory, alert_history
 from finops_exporter.errors import FinopsError
-from integration.feeding import cost, swap
+from finops_exporter.exposition.families import Settings
+from integration.feeding import NOW, cost, swap
 from integration.processes import as_url, configure, invoke, on_terminal, run
 
 if TYPE_CHECKING:
@@ -40,8 +41,15 @@ def nothing(_step: Progress) -> None:
     """Nobody watches."""
 
 
-def same(currency: str, _on: date) -> Decimal | None:
+def dollars(currency: str, _on: date) -> Decimal | None:
     return Decimal(1) if currency == "USD" else None
+
+
+def replayed(database: Database) -> AlertHistory:
+    settings = Settings(
+        "billed", timedelta(days=5), tags=(), lags={"bill": timedelta(0)}, rate=dollars
+    )
+    return alert_history(database, settings, "weekday_median", NOW, nothing)
 
 
 def test_every_alert_at_every_threshold(database: Database) -> None:
@@ -49,10 +57,10 @@ def test_every_alert_at_every_threshold(database: Database) -> None:
     # The spike of another account is about 60 cents: below every floor.
     small = usage(150, 1, account_id="333")
     swap(database, [*rows, *small], covered_until=COVERED)
-    found = alert_history(database, "billed", same, "weekday_median", nothing)
+    found = replayed(database)
     assert (found.window.since, found.window.last) == (
         LAST - timedelta(days=149),
-        LAST - timedelta(days=2),
+        LAST,
     )
     assert found.unconverted == 1
     told = {(one.alert, one.threshold): one for one in found.fired}
@@ -71,23 +79,33 @@ def test_every_alert_at_every_threshold(database: Database) -> None:
         ("CostAnomalyDetected", "score 4"),
         ("CostGrowthHigh", "20%"),
     ]
-    assert told["CloudCostSpike", "20%"].per_month == pytest.approx(30.44 / 148, abs=0.005)
+    assert told["CloudCostSpike", "20%"].per_month == pytest.approx(30.44 / 150, abs=0.005)
 
 
 def test_two_months_are_needed(database: Database) -> None:
-    with pytest.raises(FinopsError, match="replayed on 64 days of usage or more"):
-        alert_history(database, "billed", same, "weekday_median", nothing)
-    swap(database, usage(63), covered_until=COVERED)
-    with pytest.raises(FinopsError, match="replayed on 64 days of usage or more"):
-        alert_history(database, "billed", same, "weekday_median", nothing)
-    swap(database, usage(64), covered_until=COVERED)
-    assert alert_history(database, "billed", same, "weekday_median", nothing).fired
+    with pytest.raises(FinopsError, match="replayed on 62 complete days of usage or more"):
+        replayed(database)
+    swap(database, usage(61), covered_until=COVERED)
+    with pytest.raises(FinopsError, match="replayed on 62 complete days of usage or more"):
+        replayed(database)
+    swap(database, usage(62), covered_until=COVERED)
+    assert replayed(database).fired
+
+
+def test_days_that_are_not_complete_are_left_out(database: Database) -> None:
+    covered = {"aws": datetime(2026, 11, 1, tzinfo=UTC)}  # the spike is of 31 October
+    swap(database, usage(150), covered_until=covered)
+    assert replayed(database).window.last == SPIKE
+    assert sum(one.alarms for one in replayed(database).fired) == 7
+    before = {"aws": datetime(2026, 10, 31, tzinfo=UTC)}
+    swap(database, usage(150), covered_until=before)
+    assert sum(one.alarms for one in replayed(database).fired) == 0
 
 
 def test_currencies_without_a_rate_leave_nothing(database: Database) -> None:
     swap(database, usage(100, currency="EUR"), covered_until=COVERED)
     with pytest.raises(FinopsError, match="has a rate"):
-        alert_history(database, "billed", same, "weekday_median", nothing)
+        replayed(database)
 
 
 def test_the_table_and_the_same_as_json(
@@ -97,7 +115,7 @@ def test_the_table_and_the_same_as_json(
     config = configure(tmp_path, as_url(database_url))
     shown = run("backtest", "--config", config)
     assert shown.returncode == 0, shown.stderr
-    assert "2026-08-13 to 2026-11-18 (UTC); * is the threshold of the rules" in shown.stdout
+    assert "2026-08-13 to 2026-11-20 (UTC); * is the threshold of the rules" in shown.stdout
     line = next(line for line in shown.stdout.splitlines() if "20% *" in line)
     assert line.split()[1:] == [
         *("CloudCostSpike", "│", "20%", "*", "│", "1", "│"),
@@ -105,14 +123,14 @@ def test_the_table_and_the_same_as_json(
     ]
     done = invoke("backtest", "--config", config, "--format", "json")
     document = json.loads(done.stdout)
-    assert (document["from"], document["to"]) == ("2026-08-13", "2026-11-18")
+    assert (document["from"], document["to"]) == ("2026-08-13", "2026-11-20")
     assert len(document["alerts"]) == 10
     assert document["alerts"][1] == {
         "alert": "CloudCostSpike",
         "threshold": "20%",
         "delivered": True,
         "alarms": 1,
-        "per_month": 0.31,
+        "per_month": 0.3,
         "without_floor": 1,
         "places": 1,
         "of": 1,

@@ -52,7 +52,7 @@ def anomalies(judged: Judged, least_usd: Matrix | float) -> NDArray[np.bool_]:
 def growth(total: Matrix, threshold: float) -> NDArray[np.bool_]:
     """The last 30 days cost more than `threshold` above the 30 before them."""
     trailing = _trailing(total)
-    return _above(trailing, before(trailing, TRAILING_DAYS), threshold)
+    return np.isfinite(total) & _above(trailing, before(trailing, TRAILING_DAYS), threshold)
 
 
 def alarms(fired: NDArray[np.bool_]) -> NDArray[np.intp]:

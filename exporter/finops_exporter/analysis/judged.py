@@ -73,9 +73,9 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The constants of the methods. Each holds a plateau: half more or less changes little.
+    """The constants of the methods; docs/analysis.md says what the main ones are worth.
 
-    How they were chosen, and what each is worth, stands in docs/analysis.md.
+    Around each of them the measured quality is flat: nothing hangs on its exact value.
     """
 
     least_usd: float = 2.0
@@ -86,8 +86,8 @@ class Options:
     people plan with."""
 
     least_score: float = 4.0
-    """Of normal noise one day in 30,000 lies so many deviations up; of cost data, whose tails are
-    heavier, about one in 5,000."""
+    """Of normal noise one day in 30,000 lies so many deviations up; of the labelled series, some of
+    which have heavy tails, one day in 13,000 is flagged for nothing."""
 
     silent_days: int = 31
     """A series is judged from this age on. A month has to be seen first: else the first fee and
@@ -111,4 +111,4 @@ class Options:
 
     iqr_factor: float = 3.0
     """`iqr`: Tukey's outer fence, three times the interquartile range above the upper quartile (the
-    inner one, 1.5, gives twice as many false alarms)."""
+    inner one, 1.5, gives nearly twice as many false alarms)."""

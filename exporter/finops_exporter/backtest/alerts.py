@@ -13,18 +13,19 @@ from finops_exporter.analysis import alerting
 from finops_exporter.analysis.anomalies import Method, judge
 from finops_exporter.analysis.judged import Options
 from finops_exporter.errors import FinopsError
+from finops_exporter.exposition.snapshot import provider_times
 from finops_exporter.model import Progress, Window
 from finops_exporter.store.matrix import usage_matrix
 from finops_exporter.store.reads import snapshot_reader, stored_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import date
+    from datetime import date, datetime
     from decimal import Decimal
 
     from numpy.typing import NDArray
 
-    from finops_exporter.model import Basis
+    from finops_exporter.exposition.families import Settings
     from finops_exporter.store.database import Database
     from finops_exporter.store.matrix import Matrix
 
@@ -35,9 +36,6 @@ DEFAULTS: Final = (0.2, 4.0)
 """The thresholds that the rules are delivered with."""
 
 MOST_DAYS: Final = 400
-UNSETTLED_DAYS: Final = 2
-"""The newest stored days may still grow; a drop or rise among them says nothing."""
-
 FEWEST_DAYS: Final = 62
 """Two months: before, the alerts have next to nothing to compare with."""
 
@@ -84,31 +82,33 @@ class _Usage(NamedTuple):
 
 def alert_history(
     database: Database,
-    basis: Basis,
-    rate: Callable[[str, date], Decimal | None],
+    settings: Settings,
     method: Method,
+    now: datetime,
     progress: Callable[[Progress], None],
 ) -> AlertHistory:
-    """Replay the alerts on the last 400 stored days, without the two newest.
+    """Replay the alerts on the last 400 days, through the newest complete one of each provider.
 
-    `rate` is what a unit of a currency is worth in USD on a day. Raises FinopsError when less than
-    two months of usage are stored.
+    `now` is an aware UTC datetime. Raises FinopsError when less than two months are stored.
     """
     stored = stored_window(database)
-    window = _window(stored) if stored else None
-    if window is None:
-        raise FinopsError(
-            f"alerts are replayed on {FEWEST_DAYS + UNSETTLED_DAYS} days of usage or more, and "
-            "fewer are stored; collect older ones, or give a file with --input"
-        )
     with snapshot_reader(database) as reader:
-        matrix = usage_matrix(reader, window, basis)
-    converted, unconverted = _in_usd(matrix, rate)
+        times = provider_times(reader, settings, now)
+        window = _window(stored, [time.newest_complete for time in times.values()])
+        if window is None:
+            raise FinopsError(
+                f"alerts are replayed on {FEWEST_DAYS} complete days of usage or more, and fewer "
+                "are stored; collect older ones, or give a file with --input"
+            )
+        matrix = usage_matrix(reader, window, settings.basis)
+    for row, series in enumerate(matrix.series):
+        complete = (times[series.provider].newest_complete - window.since).days + 1
+        matrix.amounts[row, max(0, complete) :] = np.nan
+    converted, unconverted = _in_usd(matrix, settings.rate)
     if not converted.series:
         what = "has a rate to USD; see billing.rates" if unconverted else "is stored"
         raise FinopsError(f"no usage between {window.since} and {window.last} {what}")
-    usage = _summed(converted)
-    fired = tuple(_all(usage, window, method, progress))
+    fired = tuple(_all(_summed(converted), window, method, progress))
     return AlertHistory(window, fired, unconverted)
 
 
@@ -123,8 +123,10 @@ def as_json(history: AlertHistory) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def _window(stored: Window) -> Window | None:
-    until = stored.until - timedelta(days=UNSETTLED_DAYS)
+def _window(stored: Window | None, complete: Sequence[date]) -> Window | None:
+    if stored is None or not complete:
+        return None
+    until = max(complete) + timedelta(days=1)
     since = max(stored.since, until - timedelta(days=MOST_DAYS))
     return Window(since, until) if (until - since).days >= FEWEST_DAYS else None
 
