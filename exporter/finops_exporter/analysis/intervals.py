@@ -64,9 +64,15 @@ def _expected_errors(found: Track, ahead: int) -> Matrix:
     prior = (SCATTER_SHARE * scatter + LEAST_ERROR) * longer
     errors = np.minimum(np.abs(found.errors), LARGEST_ERROR)
     known = np.isfinite(errors)
-    # Origins are sorted, newest first: what was known at one is what follows, once it is over.
-    over = found.origins[:, np.newaxis] <= found.origins - ahead
-    total = np.where(known, errors, 0) @ over
-    count = known.astype(np.float64) @ over
+    # Origins are sorted, newest first: what was known at one are those that were over by then.
+    over = np.searchsorted(-found.origins, ahead - found.origins)
+    total, count = (_from(values, over) for values in (np.where(known, errors, 0), known))
     together: Matrix = (total + PRIOR_ERRORS * prior) / (count + PRIOR_ERRORS)
     return together
+
+
+def _from(values: Matrix | NDArray[np.bool_], places: NDArray[np.intp]) -> Matrix:
+    """The sums of the columns from each place on."""
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    sums[:, :-1] = np.cumsum(values[:, ::-1], axis=1)[:, ::-1]
+    return sums[:, places]

@@ -41,7 +41,6 @@ ORIGIN_DAYS: Final = 5
 """Every fifth day of the past is forecast from: two neighbours tell nearly the same."""
 
 FIRST_ORIGIN_DAYS: Final = 42
-ROW_DAYS: Final = 28
 SHARPNESS: Final = 4
 """A rate counts by the fourth power of its nearness: hardly at all when it errs twice as far."""
 
@@ -160,29 +159,49 @@ def _lone(out: Outstanding, surprising: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _rates(clean: Cleaned, origins: NDArray[np.intp], ahead: range) -> Matrix:
-    """`[candidate, series, origin]`: what a day without weekdays costs in the middle of the future.
-
-    As weighted sums over the days up to each origin, which are products of matrices.
-    """
+    """`[candidate, series, origin]`: a day's cost without weekdays in the middle of the future."""
     flat = np.where(clean.known, clean.amount / clean.share, 0)
-    known, alive = clean.known.astype(np.float64), clean.alive.astype(np.float64)
-    lag = origins - np.arange(flat.shape[1])[:, np.newaxis]
-    past = lag >= 0
-
-    def mean(weights: Matrix) -> Matrix:
-        return (flat @ weights) / np.maximum(known @ weights, TINY)
-
+    known = clean.known.astype(np.float64)
+    means = _decayed(flat, origins) / np.maximum(_decayed(known, origins), TINY)
     # Days without a row cost nothing: sums count them, single days do not know them.
-    recent = (past & (lag < ROW_DAYS)).astype(np.float64)
-    rows = (known @ recent) / np.maximum(alive @ recent, TINY)
-    earlier = (lag >= GROWTH_DAYS) & (lag < 2 * GROWTH_DAYS)
-    growth = _growth(mean(recent), mean(earlier.astype(np.float64)))
+    alive = _window(clean.alive.astype(np.float64), origins, 0)
+    rows = _window(known, origins, 0) / np.maximum(alive, TINY)
+    newer, older = (
+        _window(flat, origins, back) / np.maximum(_window(known, origins, back), TINY)
+        for back in (0, GROWTH_DAYS)
+    )
+    growth = _growth(newer, older)
     found = []
-    for half_life in HALF_LIVES_DAYS:
-        rate = mean(np.where(past, 0.5 ** (np.maximum(lag, 0) / half_life), 0)) * rows
+    for half_life, mean in zip(HALF_LIVES_DAYS, means, strict=True):
+        rate = mean * rows
         distance = min(FARTHEST_DAYS, half_life / np.log(2) + (ahead.start + ahead.stop) / 2)
         found += [rate * np.exp(share * distance * growth) for share in GROWTH_SHARES]
     return _shifted(clean, origins, rows, np.stack(found))
+
+
+def _decayed(values: Matrix, origins: NDArray[np.intp]) -> Matrix:
+    """`[half-life, series, origin]`: sums up to each origin, in which days count by their age.
+
+    Day after day, because a product of matrices would start threads for arrays as small as these.
+    """
+    kept = 0.5 ** (1 / np.array(HALF_LIVES_DAYS))[:, np.newaxis]
+    running = np.zeros((len(HALF_LIVES_DAYS), len(values)))
+    found = np.empty((len(origins), *running.shape))
+    places = {int(origin): place for place, origin in enumerate(origins)}
+    for day, of_day in enumerate(np.ascontiguousarray(values.T)):
+        running *= kept
+        running += of_day
+        if day in places:
+            found[places[day]] = running
+    return found.transpose(1, 2, 0)
+
+
+def _window(values: Matrix, origins: NDArray[np.intp], back: int) -> Matrix:
+    """`[series, origin]`: the sums of four weeks that end `back` days before each origin."""
+    running = np.zeros((values.shape[0], values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=running[:, 1:])
+    ends = np.maximum(origins + 1 - back, 0)
+    return running[:, ends] - running[:, np.maximum(ends - GROWTH_DAYS, 0)]
 
 
 def _shifted(clean: Cleaned, origins: NDArray[np.intp], rows: Matrix, rates: Matrix) -> Matrix:
