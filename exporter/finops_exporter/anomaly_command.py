@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from finops_exporter.config import Config
 
+NUMBER = click.IntRange(1, 2**63 - 1)
 FORMAT = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
@@ -61,7 +62,7 @@ def list_(config: Config, status: str, since: date | None, form: str, *, withdra
         found = store.listed(database, status=asked, since=since, withdrawn=withdrawn)
         planned = store.planned(database, app.utc_now().date())
     if form == "json":
-        click.echo(anomaly_desk.as_json(found))
+        click.echo(anomaly_desk.as_json(found, planned))
     else:
         anomaly_text.listed(found, planned)
 
@@ -71,7 +72,7 @@ def _deciding(name: str, status: Status, text: str) -> Callable[..., None]:
 
     @anomalies.command(name, short_help=text.partition(".")[0] + ".", help=text)
     @config_option
-    @click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
+    @click.argument("ids", metavar="ID...", type=NUMBER, nargs=-1, required=True)
     @click.option("--note", help="Why; others will read it.")
     @BY
     def command(config: Config, ids: tuple[int, ...], note: str | None, who: str | None) -> None:
@@ -115,7 +116,7 @@ reopen = _deciding(
 
 @anomalies.command(short_help="Say why a day counts as an anomaly, and what drove it.")
 @config_option
-@click.argument("anomaly_id", metavar="ID", type=int)
+@click.argument("anomaly_id", metavar="ID", type=NUMBER)
 @FORMAT
 def explain(config: Config, anomaly_id: int, form: str) -> None:
     """Print the series, what was expected, and the regions and tags that changed most.
@@ -142,7 +143,7 @@ def explain(config: Config, anomaly_id: int, form: str) -> None:
 @click.option("--from", "since", type=DAY, metavar="DAY", help="First day (UTC).")
 @click.option("--to", "until", type=DAY, metavar="DAY", help="Last day, inclusive.")
 @click.option("--note", help="What is planned; others will read it.")
-@click.option("--forget", "change_id", type=int, metavar="N", help="Take announcement N back.")
+@click.option("--forget", "change_id", type=NUMBER, metavar="N", help="Take announcement N back.")
 @BY
 def expect(
     config: Config,

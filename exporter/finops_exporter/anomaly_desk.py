@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import date
 
-    from finops_exporter.store.anomalies import Anomaly
+    from finops_exporter.store.anomalies import Anomaly, PlannedChange
     from finops_exporter.store.database import Database
 
 DAYS_SHOWN = 15
@@ -149,9 +149,14 @@ def _parts(
     return parts
 
 
-def as_json(found: Sequence[Anomaly]) -> str:
-    """Amounts are text, exact to the sixth digit."""
-    return json.dumps([_plain(one) for one in found], indent=2, ensure_ascii=False)
+def as_json(found: Sequence[Anomaly], planned: Sequence[PlannedChange]) -> str:
+    """The anomalies and what is announced; amounts are text, exact to the sixth digit."""
+    announced = [
+        one._asdict() | {"since": one.since.isoformat(), "until": one.until.isoformat()}
+        for one in planned
+    ]
+    told = {"anomalies": [_plain(one) for one in found], "announced": announced}
+    return json.dumps(told, indent=2, ensure_ascii=False)
 
 
 def explanation_json(found: Explanation) -> str:

@@ -106,12 +106,13 @@ def _asked_prometheus(config: Customers, window: Window) -> Any:
             data = json.loads(answer.read(MAX_BYTES))["data"]
         result = data["result"]
         samples = [result] if data["resultType"] == "scalar" else [one["value"] for one in result]
+        values = [sample[1] for sample in samples]
     except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
         text = f"{type(error).__name__}: {error}"
         raise CollectError(f"customers: Prometheus gave no answer ({text})") from error
-    if len(samples) != 1:
-        raise CollectError(f"customers: query must give one sample, not {len(samples)}")
-    return samples[0][1]
+    if len(values) != 1:
+        raise CollectError(f"customers: query must give one sample, not {len(values)}")
+    return values[0]
 
 
 def _number(answer: Any) -> Decimal:

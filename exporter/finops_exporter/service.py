@@ -198,9 +198,14 @@ class Service:
             wait = RETRY_SECONDS
             if self._start_problem is None:
                 now = self._parts.clock()
-                found = await asyncio.to_thread(count, self._parts.database, customers, now)
-                wait = found.total_seconds()
-                self._changed.set()
+                asked = asyncio.to_thread(count, self._parts.database, customers, now)
+                counting = asyncio.create_task(asked)
+                await asyncio.wait({counting})
+                if mistake := counting.exception():
+                    log.error("customers could not be counted", exc_info=mistake)
+                else:
+                    wait = counting.result().total_seconds()
+                    self._changed.set()
             await _wait(self._stopping, wait)
 
     async def _refresh_forever(self, first: asyncio.Task[None]) -> None:

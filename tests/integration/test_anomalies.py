@@ -41,10 +41,20 @@ def found(excess: str = "50", *, back: int = 0, service: str = "S3", kind: str =
 
 
 def record(
-    database: Database, *those: Found, back: Sequence[int] = (0,)
+    database: Database, *those: Found, back: Sequence[int] = (0,), state: int | None = None
 ) -> set[tuple[object, ...]]:
     days = [DAY - timedelta(days=one) for one in back]
-    return set(anomalies.record(database, "aws", "weekday_median", days, those, now=NOW))
+    return set(
+        anomalies.record(
+            database,
+            "aws",
+            "weekday_median",
+            days,
+            those,
+            generation=generation(database) if state is None else state,
+            now=NOW,
+        )
+    )
 
 
 def only(database: Database) -> Anomaly:
@@ -118,18 +128,45 @@ def test_a_pattern_that_was_dismissed_does_not_come_back(database: Database) -> 
     assert record(database, found("60", back=1, kind="ramp"), back=[1]) == set()
 
 
-def test_what_was_acknowledged_goes_on_the_day_after_and_not_later(database: Database) -> None:
-    record(database, found(back=2), back=[2])
+def test_what_was_acknowledged_goes_on_while_it_goes_on(database: Database) -> None:
+    record(database, found(back=9), back=[9])
     decide(database, "acknowledged")
-    assert record(database, found(back=1), back=[1]) != set()
-    assert record(database, found(back=0)) != set()
-    record(database, found(back=-5), back=[-5])
-    assert [one.status for one in anomalies.listed(database)] == [
-        "open",
-        "acknowledged",
-        "acknowledged",
-        "acknowledged",
+    for back in (8, 5, 4):
+        assert record(database, found(back=back), back=[back]) != set()
+    assert record(database, found()) == set()
+    told = [(one.status, one.note) for one in reversed(anomalies.listed(database))]
+    first = anomalies.listed(database)[-1].anomaly_id
+    assert told == [
+        ("acknowledged", "seen"),
+        *[("acknowledged", f"like #{first}")] * 3,
+        ("open", None),
     ]
+
+
+def test_a_decision_that_is_taken_back_holds_for_nothing_any_more(database: Database) -> None:
+    record(database, found(back=30), back=[30])
+    decide(database, "false_positive")
+    original = only(database).anomaly_id
+    assert record(database, found(back=9), back=[9]) != set()
+    decide(database, "open", original)
+    assert [one.status for one in anomalies.listed(database)] == ["open", "open"]
+    assert record(database, found()) == set()
+
+
+def test_a_note_stays_until_another_is_given(database: Database) -> None:
+    record(database, found())
+    decide(database, "acknowledged")
+    one = only(database).anomaly_id
+    anomalies.decide(database, [one], "open", note=None, who="bob", now=NOW)
+    assert only(database).note == "seen"
+
+
+def test_what_an_older_state_showed_is_not_written(database: Database) -> None:
+    record(database, found())
+    before = generation(database)
+    swap(database, [cost(str(DAY), "1")])
+    assert record(database, state=before) == set()
+    assert not only(database).withdrawn
 
 
 def test_what_was_announced_is_found_and_alerts_nobody(database: Database) -> None:

@@ -201,8 +201,11 @@ def test_prometheus_is_asked_at_the_end_of_each_window(database: Database) -> No
     assert [float(one["time"][0]) for one in server.asked] == [end.timestamp() for end in ends]
 
 
+HALF = {"data": {"resultType": "vector", "result": [{"value": [0]}]}}
+
+
 @pytest.mark.parametrize(
-    "answer", [vector(), vector("1", "2"), vector("NaN"), {"status": "error"}, [], "x"]
+    "answer", [vector(), vector("1", "2"), vector("NaN"), {"status": "error"}, HALF, [], "x"]
 )
 def test_what_prometheus_does_not_say_is_not_known(database: Database, answer: object) -> None:
     with prometheus(answer) as (_, config):

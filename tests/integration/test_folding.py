@@ -148,3 +148,22 @@ def test_without_room_all_is_one(database: Database) -> None:
     whole = build(database, SETTINGS, NOW)
     for name, dimensions in DIMENSIONS.items():
         assert totals(snapshot, name, dimensions) == totals(whole, name, dimensions)
+
+
+def test_judgements_are_shown_of_what_is_shown_and_of_what_is_loud(database: Database) -> None:
+    rows = [
+        cost(str(NEWEST - timedelta(days=back)), str(10 + service), service=f"s{service:02}")
+        for back in range(60)
+        for service in range(60)
+    ]
+    # The smallest of all, which is folded, costs ten times as much on the newest day.
+    rows.append(cost(str(NEWEST), "90", service="s00"))
+    swap(database, rows, covered_until=COVERED)
+    judged = set(samples(build(database, SETTINGS, NOW), "finops_cost_anomaly_score"))
+    assert len(judged) == 60
+    folded = build(database, FOLDED, NOW)
+    shown = {("aws", *key[1:]) for key in samples(folded, "aws_cost_usage_daily_usd")}
+    assert ("aws", "111", "s00") not in shown
+    assert set(samples(folded, "finops_cost_anomaly_score")) == (
+        shown - {("aws", OTHER, OTHER)} | {("aws", "111", "s00")}
+    )

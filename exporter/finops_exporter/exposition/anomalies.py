@@ -15,6 +15,7 @@ import numpy as np
 
 from finops_exporter.analysis.anomalies import judge
 from finops_exporter.analysis.judged import Kind
+from finops_exporter.exposition.folding import OTHER
 from finops_exporter.model import Window
 from finops_exporter.store import anomalies
 from finops_exporter.store.anomalies import Found
@@ -132,15 +133,27 @@ def add_anomalies(
     families: Families,
     settings: Settings,
     judged: list[Judgement],
+    *,
+    generation: int,
     now: datetime,
 ) -> None:
-    """Write down what was found and add the families; raises StoreError."""
+    """Write down what was found at `generation` and add the families; raises StoreError.
+
+    Where the families of usage are folded, only the members that these show have a judgement, and
+    those with an anomaly. Call it when that is done.
+    """
+    method = settings.anomaly_method
     for one in judged:
         found = list(one.found())
         silenced = anomalies.record(
-            database, one.provider, settings.anomaly_method, one.days, found, now=now
+            database, one.provider, method, one.days, found, generation=generation, now=now
         )
+        loud = {(anomaly.account_id, anomaly.service) for anomaly in found}
+        usage = families.sums.get((one.provider, "cost_usage_daily_usd"), {})
+        members = {key[1:] for key in usage}
         for key, shown in one.shown(silenced):
+            if (OTHER, OTHER) in members and key not in members | loud:
+                continue
             for name, number in shown._asdict().items():
                 suffix = "" if name == "score" else "_usd"
                 families.add(f"finops_cost_anomaly_{name}{suffix}", [one.provider, *key], number)

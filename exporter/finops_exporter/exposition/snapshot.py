@@ -80,7 +80,7 @@ def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
             add_customers(reader, families, now)
     # What has to be chosen anew is written down, which the view above cannot do.
     fold(database, families, settings.max_series)
-    add_anomalies(database, families, settings, judged, now)
+    add_anomalies(database, families, settings, judged, generation=generation, now=now)
     return Snapshot(generation, tuple(times.values()), states, families.in_order(), budgets)
 
 

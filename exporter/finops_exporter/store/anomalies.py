@@ -79,11 +79,14 @@ def record(
     judged: Sequence[date],
     found: Sequence[Found],
     *,
+    generation: int,
     now: datetime,
 ) -> set[Cell]:
     """Make `found` what is known of the `judged` days of a provider, in one transaction.
 
-    Returns those that alert nobody: decided by people, or announced. Raises StoreError.
+    What was judged of an older `generation` than the store has by now is not written: it will be
+    judged anew. Returns those that alert nobody: decided by people, or announced; raises
+    StoreError.
     """
     scope: dict[str, object] = {
         "provider": provider,
@@ -103,9 +106,9 @@ def record(
     }
     with database.connection() as connection, connection.transaction():
         run(connection, "lock_anomalies", {"space": LOCK_SPACE})
-        run(connection, "record_anomalies", scope)
-        run(connection, "withdraw_anomalies", scope)
-        run(connection, "record_judged_until", scope)
+        if value(connection, "generation") == generation:
+            for name in ("record_anomalies", "withdraw_anomalies", "record_judged_until"):
+                run(connection, name, scope)
         return {(row[0], row[1], row[2]) for row in rows(connection, "silenced_anomalies", scope)}
 
 
@@ -145,6 +148,7 @@ def decide(
             values = {"anomaly_id": one, "status": status, "note": note, "who": who, "now": now}
             if not run(connection, "decide_anomaly", values):
                 raise LookupError(one)
+            run(connection, "decide_followers", values)
         run(connection, "bump_generation", {"now": now})
 
 

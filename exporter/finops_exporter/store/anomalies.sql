@@ -13,14 +13,15 @@ ON CONFLICT (provider) DO UPDATE SET judged_until = greatest(p.judged_until, EXC
 WHERE p.judged_until < EXCLUDED.judged_until;
 
 -- name: record_anomalies
--- A decision holds for what is like it: a pattern that was dismissed does not come back, and what was
--- acknowledged the day before goes on acknowledged, unless the excess is half as large again.
+-- A decision of people holds for what is like it, unless the excess is half as large again: a pattern
+-- that was dismissed does not come back, and what was acknowledged goes on acknowledged while it goes on
+-- (with up to two days between).
 INSERT INTO cost_anomalies AS a (provider, account_id, service, day, kind, method, score,
                                  expected_usd, actual_usd, excess_usd, status, note, decided_by,
-                                 decided_at, decided_excess_usd, found_at, judged_at)
+                                 decided_at, decided_excess_usd, decided_like, found_at, judged_at)
 SELECT %(provider)s, n.account_id, n.service, n.day, n.kind, %(method)s, n.score, n.expected_usd,
        n.actual_usd, n.excess_usd, coalesce(d.status, 'open'), 'like #' || d.anomaly_id,
-       d.decided_by, d.decided_at, d.decided_excess_usd, %(now)s, %(now)s
+       d.decided_by, d.decided_at, d.decided_excess_usd, d.anomaly_id, %(now)s, %(now)s
 FROM unnest(%(accounts)s::text[], %(services)s::text[], %(days)s::date[], %(kinds)s::text[],
             %(scores)s::double precision[], %(expected)s::numeric[], %(actual)s::numeric[],
             %(excess)s::numeric[])
@@ -28,9 +29,13 @@ FROM unnest(%(accounts)s::text[], %(services)s::text[], %(days)s::date[], %(kind
 LEFT JOIN LATERAL (
     SELECT * FROM cost_anomalies d
     WHERE d.provider = %(provider)s AND d.account_id = n.account_id AND d.service = n.service
-      AND d.kind = n.kind AND d.day < n.day
-      AND (d.status = 'false_positive' OR (d.status = 'acknowledged' AND d.day = n.day - 1))
+      AND d.kind = n.kind AND d.day < n.day AND d.decided_like IS NULL
       AND n.excess_usd <= %(again)s * d.decided_excess_usd
+      AND (d.status = 'false_positive' OR (d.status = 'acknowledged' AND EXISTS (
+          SELECT FROM cost_anomalies p
+          WHERE (p.provider, p.account_id, p.service) = (d.provider, d.account_id, d.service)
+            AND p.day BETWEEN n.day - 3 AND n.day - 1 AND p.status = 'acknowledged'
+            AND coalesce(p.decided_like, p.anomaly_id) = d.anomaly_id)))
     ORDER BY d.day DESC LIMIT 1
 ) d ON true
 ORDER BY n.account_id, n.service, n.day
@@ -80,10 +85,17 @@ ORDER BY a.day DESC, a.excess_usd DESC, a.anomaly_id
 LIMIT %(most)s;
 
 -- name: decide_anomaly
+-- A note that is not given anew stays.
 UPDATE cost_anomalies
-SET status = %(status)s, note = %(note)s, decided_by = %(who)s, decided_at = %(now)s,
-    decided_excess_usd = excess_usd
+SET status = %(status)s, note = coalesce(%(note)s, note), decided_by = %(who)s,
+    decided_at = %(now)s, decided_excess_usd = excess_usd, decided_like = NULL
 WHERE anomaly_id = %(anomaly_id)s;
+
+-- name: decide_followers
+-- Those that followed an earlier decision about this one follow the new one.
+UPDATE cost_anomalies
+SET status = %(status)s, decided_by = %(who)s, decided_at = %(now)s
+WHERE decided_like = %(anomaly_id)s;
 
 -- name: add_planned_change
 INSERT INTO planned_changes (provider, account_id, service, since, until, note, announced_by,

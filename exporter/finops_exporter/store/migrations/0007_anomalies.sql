@@ -18,14 +18,17 @@ CREATE TABLE cost_anomalies (
     decided_by         text,
     decided_at         timestamptz,
     decided_excess_usd numeric,
+    decided_like       bigint REFERENCES cost_anomalies,
     found_at           timestamptz NOT NULL,
     judged_at          timestamptz NOT NULL,
     withdrawn_at       timestamptz,
     UNIQUE (provider, account_id, service, day)
 );
 CREATE INDEX cost_anomalies_day ON cost_anomalies (day);
+CREATE INDEX cost_anomalies_like ON cost_anomalies (decided_like);
 COMMENT ON COLUMN cost_anomalies.score IS 'log-ratio in units of the usual scatter; NULL for a new service';
 COMMENT ON COLUMN cost_anomalies.decided_excess_usd IS 'the excess that the decision was about';
+COMMENT ON COLUMN cost_anomalies.decided_like IS 'the one whose decision this one follows; NULL: none';
 
 -- How far the days of a provider were judged, so that a catch-up of several days judges each of them.
 CREATE TABLE anomaly_progress (
