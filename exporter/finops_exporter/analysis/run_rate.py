@@ -164,10 +164,10 @@ def _rates(clean: Cleaned, origins: NDArray[np.intp], ahead: range) -> Matrix:
     known = clean.known.astype(np.float64)
     means = _decayed(flat, origins) / np.maximum(_decayed(known, origins), TINY)
     # Days without a row cost nothing: sums count them, single days do not know them.
-    alive = _window(clean.alive.astype(np.float64), origins, 0)
-    rows = _window(known, origins, 0) / np.maximum(alive, TINY)
+    costs, days, alive = (_running(each) for each in (flat, known, clean.alive))
+    rows = _weeks(days, origins, 0) / np.maximum(_weeks(alive, origins, 0), TINY)
     newer, older = (
-        _window(flat, origins, back) / np.maximum(_window(known, origins, back), TINY)
+        _weeks(costs, origins, back) / np.maximum(_weeks(days, origins, back), TINY)
         for back in (0, GROWTH_DAYS)
     )
     growth = _growth(newer, older)
@@ -196,12 +196,18 @@ def _decayed(values: Matrix, origins: NDArray[np.intp]) -> Matrix:
     return found.transpose(1, 2, 0)
 
 
-def _window(values: Matrix, origins: NDArray[np.intp], back: int) -> Matrix:
-    """`[series, origin]`: the sums of four weeks that end `back` days before each origin."""
+def _running(values: Matrix | NDArray[np.bool_]) -> Matrix:
+    """`[series, day]`: the sums of all days before each day, and of all at the end."""
     running = np.zeros((values.shape[0], values.shape[1] + 1))
     np.cumsum(values, axis=1, out=running[:, 1:])
+    return running
+
+
+def _weeks(running: Matrix, origins: NDArray[np.intp], back: int) -> Matrix:
+    """`[series, origin]`: the sums of four weeks that end `back` days before each origin."""
     ends = np.maximum(origins + 1 - back, 0)
-    return running[:, ends] - running[:, np.maximum(ends - GROWTH_DAYS, 0)]
+    found: Matrix = running[:, ends] - running[:, np.maximum(ends - GROWTH_DAYS, 0)]
+    return found
 
 
 def _shifted(clean: Cleaned, origins: NDArray[np.intp], rows: Matrix, rates: Matrix) -> Matrix:
@@ -229,8 +235,7 @@ def origins_of(known_days: int) -> NDArray[np.intp]:
 
 def sums(values: Matrix, origins: NDArray[np.intp], ahead: range) -> Matrix:
     """The sums of the days `ahead` (0 is the next one) of each origin; NaN where one is unknown."""
-    running = np.zeros((values.shape[0], values.shape[1] + 1))
-    np.cumsum(values, axis=1, out=running[:, 1:])
+    running = _running(values)
     inside = origins + ahead.stop < values.shape[1]
     begins, ends = (origins[inside] + 1 + end for end in (ahead.start, ahead.stop))
     found = np.full((len(values), len(origins)), np.nan)
