@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from finops_exporter import demo
 from finops_exporter.asking import Asking, Patience
 from finops_exporter.collectors import collector_class
 from finops_exporter.config import Config, load, options_of
@@ -213,6 +212,8 @@ def make_demo(
     progress: Callable[[str, Progress], None],
 ) -> Demo:
     """Write the demo's bills and its configuration below `folder`, and collect them for real."""
+    from finops_exporter import demo  # noqa: PLC0415 - no other command needs what it invents
+
     home = (folder or default_data_dir(env).parent / "demo").absolute()
     bills = home / "billing"
     now = utc_now()

@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from finops_exporter import __version__, app, cost_query, logs, printing, source_table
-from finops_exporter.anomaly_command import anomalies
-from finops_exporter.backtest_command import backtest
-from finops_exporter.budget_command import budget
 from finops_exporter.command_line import EXIT_CODES, PARTIAL, Commands, ended_by_signals, exit_for
-from finops_exporter.doctor_command import doctor
 from finops_exporter.errors import ConfigError, UsageError
 from finops_exporter.model import Window
 from finops_exporter.parameters import DAY, config_option, flags_of_exporters, overridden
@@ -27,16 +23,23 @@ if TYPE_CHECKING:
     from finops_exporter.config import Config
 
 
-@click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"max_content_width": 100})
+ELSEWHERE = {
+    "anomalies": "finops_exporter.anomaly_command",
+    "backtest": "finops_exporter.backtest_command",
+    "budget": "finops_exporter.budget_command",
+    "doctor": "finops_exporter.doctor_command",
+}
+
+
+@click.group(
+    cls=Commands,
+    elsewhere=ELSEWHERE,
+    epilog=EXIT_CODES,
+    context_settings={"max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="finops-exporter")
 def main() -> None:
     """Cloud billing as Prometheus metrics: exact, dated, and free to scrape."""
-
-
-main.add_command(anomalies)
-main.add_command(doctor)
-main.add_command(budget)
-main.add_command(backtest)
 
 
 @main.command(short_help="Collect on schedule and serve /metrics.")

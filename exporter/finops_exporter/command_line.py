@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,7 @@ import click
 from finops_exporter.errors import ConfigError, FinopsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from finops_exporter.one_run import Report
 
@@ -28,7 +29,26 @@ signal.
 
 
 class Commands(click.Group):
-    """Prints our own errors as one sentence and turns them into exit codes."""
+    """Prints our own errors as one sentence and turns them into exit codes.
+
+    `elsewhere` names commands by their modules, which are imported only when they are asked for:
+    a process that runs for months shall not hold what it never uses.
+    """
+
+    def __init__(self, *args: Any, elsewhere: Mapping[str, str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._elsewhere = elsewhere
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, sorted."""
+        return sorted([*super().list_commands(ctx), *self._elsewhere])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        if cmd_name in self._elsewhere:
+            found: click.Command = getattr(import_module(self._elsewhere[cmd_name]), cmd_name)
+            return found
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

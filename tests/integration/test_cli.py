@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from finops_exporter.cli import main
+from exporter_commands import commands
 from integration.bills import charge, write_bill
 from integration.processes import (
     COMMAND,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 COMMANDS = sorted(
     f"{name} {below}".strip()
-    for name, command in main.commands.items()
+    for name, command in commands().items()
     for below in (command.commands if isinstance(command, click.Group) else [""])
 )
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from finops_exporter.cli import main
+from exporter_commands import commands
 from finops_exporter.collectors import BUILT_IN, collector_class
 from finops_exporter.exposition.catalogue import COST_METRICS, FINOPS_METRICS, LIVE_METRICS
 from shared import ROOT
@@ -37,13 +37,13 @@ def test_the_commands_of_the_readme_are_the_commands() -> None:
         "demo",
         "version",
     ]
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE)) == set(main.commands)
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE)) == set(commands())
 
 
 def test_every_option_that_the_readme_names_exists() -> None:
     options = {
         option
-        for command in main.commands.values()
+        for command in commands().values()
         for parameter in command.params
         for option in parameter.opts
     }

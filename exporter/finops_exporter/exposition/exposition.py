@@ -19,6 +19,7 @@ from finops_exporter.exposition.catalogue import FINOPS_METRICS, LIVE_METRICS
 from finops_exporter.exposition.metric import Family
 from finops_exporter.exposition.render import Renderer
 from finops_exporter.exposition.snapshot import Snapshot, build
+from finops_exporter.memory import give_back
 from finops_exporter.store.reads import generation
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Exposition:
             self.snapshot = replace(snapshot, families=())
             self._rendered_for = (snapshot.generation, self._clock(now))
             self._is_recorded = False
+            give_back()
         self._confirmed = now
 
     def _clock(self, now: datetime) -> frozenset[date]:
