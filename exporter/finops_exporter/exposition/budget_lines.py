@@ -16,6 +16,7 @@ from finops_exporter.analysis.budgets import (
     period_start,
     previous_start,
 )
+from finops_exporter.exposition.estimates import HISTORY_DAYS, TAG_HISTORY_DAYS, first_day
 from finops_exporter.model import TAG_SCOPES, Window, tag_dimension
 from finops_exporter.store.budgets import Line
 from finops_exporter.store.cuts import NoCutError
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What has to be read for a budget: the days of every period that may have to be shown.
+    """What has to be read for a budget: every period that may have to be shown, and its history.
 
-    `held` is the first UTC day of the oldest period that may be the current one. Months before
-    `daily_since` are read as a whole. `lacking` says which costs cannot be had, and why.
+    `held` is the first UTC day of the oldest period that may be the current one. Days from
+    `recorded_since` on are written down. Months before `daily_since` are read as a whole. `lacking`
+    says which costs of the periods cannot be had, and why.
     """
 
     number: int
@@ -42,6 +44,7 @@ class Look:
     zone: ZoneInfo
     times: Mapping[str, ProviderTime]
     held: date
+    recorded_since: date
     daily_since: date
     days: list[Line] = field(default_factory=list)
     months: list[Line] = field(default_factory=list)
@@ -69,37 +72,32 @@ def look(
     if today - clock < hold:
         starts.insert(0, previous_start(before, budget.period))
     slowest = min((time.newest_complete for time in chosen.values()), default=today)
-    found = Look(
-        number,
-        budget,
-        zone,
-        chosen,
-        days_of(before, budget.period, zone).since,
-        # Day by day as far back as a day may be unsettled, or its period not closed yet.
-        month_of(slowest - hold - UNSETTLED_DAYS * DAY),
-    )
+    held = days_of(before, budget.period, zone).since
+    # As far back as a day may be unsettled, or its period not closed yet.
+    recorded = month_of(slowest - hold - UNSETTLED_DAYS * DAY)
+    history = _history_since(budget, chosen, held)
+    daily = min(recorded, history)
+    found = Look(number, budget, zone, chosen, held, recorded, daily)
     for start in starts:
-        _add_lines(found, reader, days_of(start, budget.period, zone))
+        found.lacking.update(_add_lines(found, reader, days_of(start, budget.period, zone)))
+    oldest = days_of(starts[0], budget.period, zone).since
+    if history < oldest:
+        # A forecast takes what there is: nothing lacks where no cut knows it.
+        _add_lines(found, reader, Window(history, oldest))
     return found
 
 
-def daily_lines(
-    reader: SnapshotReader,
-    number: int,
-    budget: Budget,
-    times: Mapping[str, ProviderTime],
-    window: Window,
-) -> list[Line]:
-    """Lines of the days of `window`, as far as a cut knows them."""
-    only = budget.scope_value if budget.scope == "provider" else budget.provider
-    chosen = {name: time for name, time in times.items() if only in {None, name}}
-    found = Look(number, budget, ZoneInfo(budget.time_zone), chosen, date.min, date.min)
-    _add_lines(found, reader, window)
-    return found.days
+def _history_since(budget: Budget, times: Mapping[str, ProviderTime], held: date) -> date:
+    """From when on a forecast looks at days; one of a period with a complete day from `held` on."""
+    back = TAG_HISTORY_DAYS if budget.scope in TAG_SCOPES else HISTORY_DAYS
+    newest = (time.newest_complete for time in times.values())
+    return first_day(min((day for day in newest if day >= held), default=date.max), back)
 
 
-def _add_lines(look: Look, reader: SnapshotReader, window: Window) -> None:
+def _add_lines(look: Look, reader: SnapshotReader, window: Window) -> dict[Window, str]:
+    """Add what has to be read of the window; returns the parts that no cut knows, and why."""
     budget = look.budget
+    lacking = {}
     dimension = None if budget.scope in {"organization", "provider"} else budget.scope
     value = None if dimension is None else budget.scope_value
     needed = [] if budget.include_credits else ["charge_category"]
@@ -110,7 +108,7 @@ def _add_lines(look: Look, reader: SnapshotReader, window: Window) -> None:
             try:
                 cuts = reader.cuts(provider, {month}, needed)
             except NoCutError as error:
-                look.lacking[part] = str(error)
+                lacking[part] = str(error)
                 continue
             is_whole = part == Window(month, next_start(month, "monthly"))
             lines = look.months if is_whole and month < look.daily_since else look.days
@@ -127,6 +125,7 @@ def _add_lines(look: Look, reader: SnapshotReader, window: Window) -> None:
                 )
                 for cut in cuts
             ]
+    return lacking
 
 
 def _by_month(window: Window) -> Iterator[tuple[date, Window]]:

@@ -6,7 +6,7 @@ Amounts are in the budget's own currency. What cannot be told is None, with a pr
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +15,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from finops_exporter.analysis import budgets as maths
 from finops_exporter.analysis.billing_time import common_complete_day
 from finops_exporter.exposition.budget_lines import Look, look
-from finops_exporter.model import TAG_SCOPES
+from finops_exporter.exposition.estimates import (
+    HISTORY_DAYS,
+    LEAST_DAYS,
+    TAG_HISTORY_DAYS,
+    Days,
+    first_day,
+)
+from finops_exporter.model import TAG_SCOPES, Window
 from finops_exporter.store import budgets as store
 
 if TYPE_CHECKING:
@@ -23,8 +30,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from finops_exporter.analysis.budgets import Spending, Standing
+    from finops_exporter.analysis.forecast import Method
     from finops_exporter.exposition.families import ProviderTime, Settings
-    from finops_exporter.model import Budget, Window
+    from finops_exporter.model import Budget
     from finops_exporter.store.budgets import Amount
     from finops_exporter.store.reads import SnapshotReader
 
@@ -50,8 +58,9 @@ class BudgetState:
     """A budget and its periods, None where they are not known or (`closing`) closed.
 
     `usd` is what one unit of its currency is worth. `reached` are the thresholds that were reached
-    in the current period, `stored` those of them that are written down. Before `daily_since` the
-    days of a spending are whole months.
+    in the current period, `stored` those of them that are written down; of days, those from
+    `recorded_since` on are. `forecast` is what the current period will have cost, by estimate
+    ("p10", ...): floats, in the budget's currency; empty where there is none.
     """
 
     budget: Budget
@@ -62,7 +71,8 @@ class BudgetState:
     reached: frozenset[Decimal] = frozenset()
     stored: frozenset[Decimal] = frozenset()
     zone: ZoneInfo | None = None
-    daily_since: date = date.max
+    recorded_since: date = date.max
+    forecast: Mapping[str, float] = field(default_factory=dict)
 
 
 def budget_states(
@@ -154,8 +164,22 @@ def _state(
         frozenset(stored | fresh),
         frozenset(stored),
         zone,
-        look.daily_since,
+        look.recorded_since,
+        _forecast(budget, current.spending, settings.forecast_method) if current else {},
     )
+
+
+def _forecast(budget: Budget, spending: Spending, method: Method) -> dict[str, float]:
+    """What the whole period will have cost: the days to look at, and what was before them."""
+    if spending.complete_days < LEAST_DAYS:
+        return {}
+    back = TAG_HISTORY_DAYS if budget.scope in TAG_SCOPES else HISTORY_DAYS
+    window, newest = spending.window, spending.as_of
+    first = min(max(first_day(newest, back), spending.known_since), newest)
+    before = float(spending.through(first - maths.DAY))
+    days = Days({day: float(amount) for day, amount in spending.days.items()}, first, newest)
+    rest = Window(max(window.since, first), window.until)
+    return {estimate: before + value for estimate, value in days.estimates(rest, method)}
 
 
 def _unseen(look: Look) -> Iterator[Problem]:

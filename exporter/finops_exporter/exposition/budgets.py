@@ -27,24 +27,25 @@ if TYPE_CHECKING:
 def add_budgets(
     reader: SnapshotReader, families: Families, settings: Settings, now: datetime
 ) -> tuple[BudgetState, ...]:
-    """Add the families of all budgets but their forecasts, and return how each of them stands."""
+    """Add the families of all budgets, and return how each of them stands."""
     states = budget_states(reader, store.budgets(reader.connection), settings, families.times, now)
     for state in states:
         for problem in state.problems:
             families.add("finops_budget_problems", [state.budget.name, problem.reason], 1)
         _add_amounts(families, state)
+        _add_forecast(families, state)
         _add_thresholds(families, state)
     _add_provider_limits(families, states)
     return states
 
 
-def labels_of(budget: Budget) -> tuple[str, ...]:
+def _labels(budget: Budget) -> tuple[str, ...]:
     """The values of the labels that all families of budgets have."""
     return (budget.name, budget.scope, budget.scope_value, budget.period, budget.owner)
 
 
 def _add_amounts(families: Families, state: BudgetState) -> None:
-    labels = labels_of(state.budget)
+    labels = _labels(state.budget)
     if state.usd is None:
         return
     for name, amount in _amounts(state):
@@ -54,6 +55,15 @@ def _add_amounts(families: Families, state: BudgetState) -> None:
     if exhausted is not None:
         name = "cloud_budget_exhaustion_timestamp_seconds"
         families.add(name, labels, exhausted.timestamp())
+
+
+def _add_forecast(families: Families, state: BudgetState) -> None:
+    if state.usd is None:
+        return
+    for estimate, amount in state.forecast.items():
+        labels = (*_labels(state.budget), estimate)
+        usd = round(amount * float(state.usd), 2)
+        families.add("cloud_budget_forecast_usd", labels, usd)
 
 
 def _amounts(state: BudgetState) -> Iterator[tuple[str, Decimal | None]]:
@@ -70,7 +80,7 @@ def _add_thresholds(families: Families, state: BudgetState) -> None:
     for percent in state.budget.thresholds:
         # One that was reached stays so even while nobody can tell the sum.
         if state.current is not None or percent in state.reached:
-            labels = (*labels_of(state.budget), money_text(percent))
+            labels = (*_labels(state.budget), money_text(percent))
             families.add("cloud_budget_threshold_reached", labels, float(percent in state.reached))
 
 
@@ -105,5 +115,5 @@ def _history(state: BudgetState) -> Iterator[Recorded]:
     for period in (state.closing, state.current):
         if period is not None:
             amount = state.budget.amount
-            for day, standing in history(amount, period.spending, state.daily_since):
+            for day, standing in history(amount, period.spending, state.recorded_since):
                 yield store.Recorded(state.budget.name, day, period.start, standing)

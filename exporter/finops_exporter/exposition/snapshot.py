@@ -21,7 +21,7 @@ from finops_exporter.exposition.catalogue import DAY_OFFSETS, WINDOWS
 from finops_exporter.exposition.customers import add_customers
 from finops_exporter.exposition.families import Families, ProviderTime
 from finops_exporter.exposition.folding import fold
-from finops_exporter.exposition.forecasts import add_budget_forecasts, add_forecasts
+from finops_exporter.exposition.forecasts import add_forecasts
 from finops_exporter.exposition.sources import add_sources
 from finops_exporter.model import Window, utc_midnight
 from finops_exporter.store import anomalies
@@ -74,7 +74,6 @@ def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
         add_sources(reader, families, settings)
         budgets = add_budgets(reader, families, settings, now)
         add_forecasts(reader, families, settings)
-        add_budget_forecasts(reader, families, settings, budgets)
         judged = judgements(reader, families, settings, judged_until)
         if settings.counts_customers:
             add_customers(reader, families, now)

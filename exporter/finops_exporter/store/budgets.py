@@ -6,12 +6,13 @@ from collections import defaultdict
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, NamedTuple
 
+from finops_exporter.analysis.billing_time import month_of
 from finops_exporter.errors import UsageError
 from finops_exporter.model import UNTAGGED, Budget
 from finops_exporter.store.database import LOCK_SPACE, Connection, Database, rows, run, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date, datetime
     from decimal import Decimal
 
@@ -29,6 +30,16 @@ class Line(NamedTuple):
     cut: str
     since: date
     until: date
+    dimension: str | None
+    value: str | None
+    credits: bool
+
+
+class _Choice(NamedTuple):
+    """What a line is about, whichever its days: one sum by day serves all lines of a choice."""
+
+    provider: str
+    cut: str
     dimension: str | None
     value: str | None
     credits: bool
@@ -145,31 +156,49 @@ def _bumped(connection: Connection, changed: int, now: datetime) -> bool:
 def amounts(connection: Connection, days: Iterable[Line], months: Iterable[Line]) -> list[Amount]:
     """What the lines cost by day and currency; of `months`, whole months at their last day.
 
-    In the transaction of a SnapshotReader.
+    A line lies within a month. In the transaction of a SnapshotReader.
     """
     by_group: list[Line] = []
     by_series: list[Line] = []
     for line in days:
         is_tag = line.dimension not in {None, "account", "service"}
         (by_series if is_tag else by_group).append(line)
-    found = []
-    run(connection, "join_by_hash")
-    for name, lines in (
-        ("budget_group_days", by_group),
-        ("budget_series_days", by_series),
-        ("budget_months", list(months)),
-    ):
-        if lines:
-            found += rows(connection, name, _columns(lines))
-    run(connection, "join_as_ever")
-    return [Amount(*row) for row in found]
+    found: list[Amount] = []
+    run(connection, "work_by_hash")
+    found += _amounts(connection, "budget_group_days", by_group)
+    found += _amounts(connection, "budget_series_days", by_series)
+    found += _amounts(connection, "budget_months", months)
+    run(connection, "work_as_ever")
+    return found
 
 
-def _columns(lines: Sequence[Line]) -> dict[str, object]:
-    names = ("numbers", "providers", "cuts", "since", "until", "dimensions", "values", "credits")
-    columns = dict(zip(names, map(list, zip(*lines, strict=True)), strict=True))
+def _amounts(connection: Connection, name: str, lines: Iterable[Line]) -> Iterator[Amount]:
+    """What the lines cost; what several of them want is summed up once."""
+    wanted: dict[_Choice, dict[date, list[Line]]] = defaultdict(lambda: defaultdict(list))
+    for line in lines:
+        choice = _Choice(line.provider, line.cut, line.dimension, line.value, line.credits)
+        wanted[choice][month_of(line.since)].append(line)
+    if not wanted:
+        return
+    choices = list(wanted)
+    for place, day, *amount in rows(connection, name, _columns(wanted)):
+        for line in wanted[choices[place]].get(month_of(day), ()):
+            if line.since <= day < line.until:
+                yield Amount(line.number, line.provider, day, *amount)
+
+
+def _columns(wanted: Mapping[_Choice, Mapping[date, Sequence[Line]]]) -> dict[str, object]:
+    names = ("providers", "cuts", "dimensions", "values", "credits")
+    columns = dict(zip(names, map(list, zip(*wanted, strict=True)), strict=True))
+    lines = [line for months in wanted.values() for several in months.values() for line in several]
     first, last = min(line.since for line in lines), max(line.until for line in lines)
-    return {**columns, "untagged": UNTAGGED, "first": first, "last": last}
+    return {
+        **columns,
+        "places": list(range(len(wanted))),
+        "untagged": UNTAGGED,
+        "first": first,
+        "last": last,
+    }
 
 
 def reached(connection: Connection) -> Mapping[tuple[str, date], set[Decimal]]:

@@ -52,59 +52,79 @@ WHERE active AND budget_name = ANY(%(names)s);
 
 
 -- ---- What is spent -----------------------------------------------------------------------------
--- A wanted line is a stretch of days of one provider and cut for the budget number n. `dimension` is
--- NULL (everything), account, service or the name of a tag, which has to have the value `value`. All
--- days lie in [first, last), which is said once more for the planner.
+-- A choice (at its `place` in the arrays) is costs of one provider and cut. `dimension` is NULL
+-- (everything), account, service or the name of a tag, which has to have the value `value`. All days
+-- lie in [first, last). Who is in the same choices (`places`) is added up together, so that the days
+-- are read once, however many choices there are.
 
--- name: join_by_hash
--- The planner takes the lines for a handful of rows and would look up every series by itself, which
--- takes several times as long. Until the transaction ends, or `join_as_ever`.
+-- name: work_by_hash
+-- The planner takes the choices for a handful of rows, would look up every series by itself, and sort
+-- all days on disk to add them up: several times as long. Until the transaction ends, or `work_as_ever`.
 SET LOCAL enable_nestloop = off;
+SET LOCAL enable_sort = off;
 
--- name: join_as_ever
+-- name: work_as_ever
 SET LOCAL enable_nestloop TO DEFAULT;
+SET LOCAL enable_sort TO DEFAULT;
 
 -- name: budget_group_days
-SELECT w.number, g.provider, d.day, g.currency, sum(d.billed), sum(d.effective)
-FROM unnest(%(numbers)s::integer[], %(providers)s::text[], %(cuts)s::text[], %(since)s::date[],
-            %(until)s::date[], %(dimensions)s::text[], %(values)s::text[], %(credits)s::boolean[])
-     AS w(number, provider, cut, since, until, dimension, value, credits)
-JOIN cost_groups g
-  ON g.provider = w.provider AND g.cut = w.cut AND (w.credits OR g.charge_category <> 'Credit')
- AND (w.dimension IS NULL
-      OR w.value = CASE w.dimension WHEN 'account' THEN g.account_id ELSE g.service END)
-JOIN cost_days d ON d.group_id = g.group_id AND d.day >= w.since AND d.day < w.until
-WHERE d.day >= %(first)s AND d.day < %(last)s
-GROUP BY 1, 2, 3, 4;
+WITH chosen AS (
+    SELECT g.group_id, g.currency, array_agg(w.place ORDER BY w.place) AS places
+    FROM unnest(%(places)s::integer[], %(providers)s::text[], %(cuts)s::text[],
+                %(dimensions)s::text[], %(values)s::text[], %(credits)s::boolean[])
+         AS w(place, provider, cut, dimension, value, credits)
+    JOIN cost_groups g
+      ON g.provider = w.provider AND g.cut = w.cut AND (w.credits OR g.charge_category <> 'Credit')
+     AND (w.dimension IS NULL
+          OR w.value = CASE w.dimension WHEN 'account' THEN g.account_id ELSE g.service END)
+    GROUP BY 1, 2
+), ranked AS MATERIALIZED (
+    SELECT *, dense_rank() OVER (ORDER BY places, currency) AS rank FROM chosen
+), sums AS (
+    SELECT r.rank, d.day, sum(d.billed) AS billed, sum(d.effective) AS effective
+    FROM ranked r JOIN cost_days d USING (group_id)
+    WHERE d.day >= %(first)s AND d.day < %(last)s
+    GROUP BY 1, 2
+), totals AS (
+    SELECT * FROM sums JOIN (SELECT DISTINCT rank, places, currency FROM ranked) r USING (rank)
+)
+SELECT place, t.day, t.currency, sum(t.billed), sum(t.effective)
+FROM totals t, unnest(t.places) place
+GROUP BY 1, 2, 3;
 
 -- name: budget_series_days
--- Of tags, which only a series has. One reading of the facts serves every budget.
-WITH wanted AS MATERIALIZED (
-    SELECT w.number, w.since, w.until, g.provider, g.currency, s.series_id
-    FROM unnest(%(numbers)s::integer[], %(providers)s::text[], %(cuts)s::text[], %(since)s::date[],
-                %(until)s::date[], %(dimensions)s::text[], %(values)s::text[], %(credits)s::boolean[])
-         AS w(number, provider, cut, since, until, dimension, value, credits)
+-- Of tags, which only a series has.
+WITH chosen AS (
+    SELECT s.series_id, g.currency, array_agg(w.place ORDER BY w.place) AS places
+    FROM unnest(%(places)s::integer[], %(providers)s::text[], %(cuts)s::text[],
+                %(dimensions)s::text[], %(values)s::text[], %(credits)s::boolean[])
+         AS w(place, provider, cut, dimension, value, credits)
     JOIN cost_groups g
       ON g.provider = w.provider AND g.cut = w.cut AND (w.credits OR g.charge_category <> 'Credit')
     JOIN cost_series s
       ON s.group_id = g.group_id AND w.value = coalesce(s.tags ->> w.dimension, %(untagged)s)
+    GROUP BY 1, 2
+), ranked AS MATERIALIZED (
+    SELECT *, dense_rank() OVER (ORDER BY places, currency) AS rank FROM chosen
+), sums AS (
+    SELECT r.rank, f.day, sum(f.billed) AS billed, sum(f.effective) AS effective
+    FROM ranked r JOIN cost_facts f USING (series_id)
+    WHERE f.day >= %(first)s AND f.day < %(last)s
+    GROUP BY 1, 2
+), totals AS (
+    SELECT * FROM sums JOIN (SELECT DISTINCT rank, places, currency FROM ranked) r USING (rank)
 )
-SELECT w.number, w.provider, f.day, w.currency, sum(f.billed), sum(f.effective)
-FROM wanted w
-JOIN cost_facts f ON f.series_id = w.series_id AND f.day >= w.since AND f.day < w.until
-WHERE f.day >= %(first)s AND f.day < %(last)s
-GROUP BY 1, 2, 3, 4;
+SELECT place, t.day, t.currency, sum(t.billed), sum(t.effective)
+FROM totals t, unnest(t.places) place
+GROUP BY 1, 2, 3;
 
 -- name: budget_months
--- Whole months, each at its last day. Who matches is looked up once for all months.
-WITH lines AS (
-    SELECT *
-    FROM unnest(%(numbers)s::integer[], %(providers)s::text[], %(cuts)s::text[], %(since)s::date[],
-                %(until)s::date[], %(dimensions)s::text[], %(values)s::text[], %(credits)s::boolean[])
-         AS w(number, provider, cut, since, until, dimension, value, credits)
-), matched AS MATERIALIZED (
-    SELECT w.number, w.provider, w.cut, g.currency, s.series_id
-    FROM (SELECT DISTINCT number, provider, cut, dimension, value, credits FROM lines) w
+-- Whole months, each at its last day.
+WITH chosen AS (
+    SELECT s.series_id, g.currency, array_agg(w.place ORDER BY w.place) AS places
+    FROM unnest(%(places)s::integer[], %(providers)s::text[], %(cuts)s::text[],
+                %(dimensions)s::text[], %(values)s::text[], %(credits)s::boolean[])
+         AS w(place, provider, cut, dimension, value, credits)
     JOIN cost_groups g
       ON g.provider = w.provider AND g.cut = w.cut AND (w.credits OR g.charge_category <> 'Credit')
     JOIN cost_series s
@@ -115,13 +135,21 @@ WITH lines AS (
                            WHEN 'service' THEN g.service
                            ELSE coalesce(s.tags ->> w.dimension, %(untagged)s)
                        END)
+    GROUP BY 1, 2
+), ranked AS MATERIALIZED (
+    SELECT *, dense_rank() OVER (ORDER BY places, currency) AS rank FROM chosen
+), sums AS (
+    SELECT r.rank, m.month, sum(m.billed) AS billed, sum(m.effective) AS effective
+    FROM ranked r JOIN cost_months m USING (series_id)
+    WHERE m.month >= %(first)s AND m.month < %(last)s
+    GROUP BY 1, 2
+), totals AS (
+    SELECT *, (month + interval '1 month' - interval '1 day')::date AS day
+    FROM sums JOIN (SELECT DISTINCT rank, places, currency FROM ranked) r USING (rank)
 )
-SELECT w.number, w.provider, w.until - 1, k.currency, sum(m.billed), sum(m.effective)
-FROM matched k
-JOIN cost_months m USING (series_id)
-JOIN lines w ON (w.number, w.provider, w.cut, w.since) = (k.number, k.provider, k.cut, m.month)
-WHERE m.month >= %(first)s AND m.month < %(last)s
-GROUP BY 1, 2, 3, 4;
+SELECT place, t.day, t.currency, sum(t.billed), sum(t.effective)
+FROM totals t, unnest(t.places) place
+GROUP BY 1, 2, 3;
 
 
 -- ---- What is remembered ------------------------------------------------------------------------
