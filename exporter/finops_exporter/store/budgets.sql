@@ -4,7 +4,7 @@
 -- ---- Budgets -----------------------------------------------------------------------------------
 
 -- name: lock_budgets
-SELECT pg_advisory_xact_lock(%(space)s, 4);
+SELECT pg_advisory_xact_lock(%(space)s, 5);
 
 -- name: budgets
 -- In the order of the fields of model.Budget.
