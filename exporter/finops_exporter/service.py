@@ -166,7 +166,7 @@ class Service:
     def _prepare(self) -> None:
         try:
             migrate(self._parts.database)
-            apply_configured(self._parts.database, self._parts.budgets, self._parts.clock())
+            _apply(self._parts.database, self._parts.budgets, self._parts.clock())
         except StoreError as error:
             if str(error) != str(self._start_problem):
                 log.warning("the database cannot be used yet", error=str(error))
@@ -272,6 +272,15 @@ class Service:
             )
             for state in (snapshot.sources if snapshot else ())
         ]
+
+
+def _apply(database: Database, budgets: Sequence[Budget], now: datetime) -> None:
+    """Take the configured budgets over, and tell what that changed: others may rely on those."""
+    applied = apply_configured(database, budgets, now)
+    if applied.changed:
+        log.info("budgets changed: as the configuration has them", budgets=applied.changed)
+    if applied.ended:
+        log.warning("budgets ended: the configuration has them no more", budgets=applied.ended)
 
 
 def _leave() -> None:

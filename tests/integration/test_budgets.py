@@ -514,6 +514,24 @@ def test_the_configuration_goes_first_and_what_it_drops_ends(database: Database)
     assert budgets.end(database, "nobody", NOW) is False
 
 
+def test_what_the_configuration_changes_is_told(database: Database) -> None:
+    configured = [replace(budget(), is_configured=True)]
+    assert budgets.apply_configured(database, configured, NOW) == (["all"], [])
+    assert budgets.apply_configured(database, configured, NOW) == ([], [])
+    assert budgets.apply_configured(database, [], NOW) == ([], ["all"])
+
+
+def test_a_budget_that_comes_back_has_still_reached_what_it_had(database: Database) -> None:
+    configured = [replace(budget(), is_configured=True)]
+    budgets.apply_configured(database, configured, NOW)
+    deliver(database, daily("2026-10-01", "2026-11-20", "5"), "2026-11-21")
+    refreshed(database)
+    budgets.apply_configured(database, [], NOW)
+    deliver(database, daily("2026-10-01", "2026-11-20", "1"), "2026-11-21")
+    budgets.apply_configured(database, configured, NOW)
+    assert thresholds(database) == {"50": 1, "80": 1, "100": 1, "120": 0}
+
+
 def test_nothing_changes_where_nothing_changed(database: Database) -> None:
     configured = [replace(budget(), is_configured=True)]
     budgets.apply_configured(database, configured, NOW)

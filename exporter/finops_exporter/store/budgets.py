@@ -73,6 +73,13 @@ class Recorded(NamedTuple):
     standing: Standing
 
 
+class Applied(NamedTuple):
+    """The names of the budgets that the configuration made or changed, and of those it ended."""
+
+    changed: list[str]
+    ended: list[str]
+
+
 def budgets(connection: Connection) -> list[Budget]:
     """The budgets that hold, by name."""
     names = [column.name for column in fields(Budget)]
@@ -105,21 +112,25 @@ def end(database: Database, name: str, now: datetime) -> bool:
         return _bumped(connection, _end(connection, [name], now), now)
 
 
-def apply_configured(database: Database, configured: Sequence[Budget], now: datetime) -> None:
+def apply_configured(database: Database, configured: Sequence[Budget], now: datetime) -> Applied:
     """Make the stored budgets those of the configuration, beside those of the command line.
 
-    What came from the configuration and is not in it any more ends; its history stays.
+    What came from the configuration and is not in it any more ends; its history stays. Returns what
+    that changed.
     """
     names = {budget.name for budget in configured}
     with database.connection() as connection, connection.transaction():
         run(connection, "lock_budgets", {"space": LOCK_SPACE})
-        changed = [_put(connection, budget, "configuration", now) for budget in configured]
+        changed = [
+            budget.name for budget in configured if _put(connection, budget, "configuration", now)
+        ]
         gone = [
             budget.name
             for budget in budgets(connection)
             if budget.is_configured and budget.name not in names
         ]
-        _bumped(connection, sum(changed) + _end(connection, gone, now), now)
+        _bumped(connection, len(changed) + _end(connection, gone, now), now)
+        return Applied(changed, gone)
 
 
 def _refuse_configured(connection: Connection, name: str) -> None:
