@@ -532,6 +532,14 @@ def test_a_budget_that_comes_back_has_still_reached_what_it_had(database: Databa
     assert thresholds(database) == {"50": 1, "80": 1, "100": 1, "120": 0}
 
 
+def test_a_provider_that_is_not_there_has_no_limit(database: Database) -> None:
+    deliver(database, daily("2026-10-01", "2026-11-20", "1"), "2026-11-21")
+    put(database, budget(scope="provider", scope_value="AWS"))
+    names = {family.metric.name for family in build(database, SETTINGS, NOW).families}
+    assert not [name for name in names if name.endswith("_budget_monthly_limit_usd")]
+    assert shown(database)["problems"] == {("all", "no_costs"): 1}
+
+
 def test_nothing_changes_where_nothing_changed(database: Database) -> None:
     configured = [replace(budget(), is_configured=True)]
     budgets.apply_configured(database, configured, NOW)

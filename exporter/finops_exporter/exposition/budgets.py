@@ -87,7 +87,10 @@ def _add_thresholds(families: Families, state: BudgetState) -> None:
 def _add_provider_limits(families: Families, states: Iterable[BudgetState]) -> None:
     for state in states:
         budget = state.budget
-        if (budget.scope, budget.period) == ("provider", "monthly") and state.usd is not None:
+        if (budget.scope, budget.period) != ("provider", "monthly") or state.usd is None:
+            continue
+        # A provider that a typing error names gets no family of its own.
+        if budget.scope_value in families.times:
             name = (budget.scope_value, "budget_monthly_limit_usd")
             limit = budget.amount * state.usd
             sums = families.sums.setdefault(name, {})
