@@ -101,8 +101,6 @@ def test_a_store_that_has_just_begun_promises_nothing(database: Database) -> Non
     [
         ("monthly", 30 * 100),
         ("quarterly", (31 + 30 + 31) * 100),
-        # The store begins on the first of March.
-        ("yearly", (date(2026, 12, 31) - FIRST).days * 100 + 100),
     ],
 )
 def test_a_budget_adds_what_was_before_to_what_is_to_come(
@@ -113,6 +111,20 @@ def test_a_budget_adds_what_was_before_to_what_is_to_come(
     found = budgets(after(database, steady(last), last))
     assert tuple(sorted(found)) == ESTIMATES
     assert found["p50"] == pytest.approx(usd, rel=1e-6)
+
+
+def test_a_year_takes_what_was_before_the_days_that_are_looked_at(database: Database) -> None:
+    put(database, budget(period="yearly"))
+    last = date(2026, 11, 20)
+    since = date(2025, 11, 1)
+    rows = [cost(str(since + timedelta(days=n)), "100") for n in range((last - since).days + 1)]
+    assert budgets(after(database, rows, last))["p50"] == pytest.approx(36500, rel=1e-6)
+
+
+def test_there_is_none_of_a_period_that_is_only_partly_known(database: Database) -> None:
+    put(database, budget(period="yearly"))  # the store begins on the first of March
+    last = date(2026, 11, 20)
+    assert budgets(after(database, steady(last), last)) == {}
 
 
 def test_each_budget_has_its_own_part(database: Database) -> None:

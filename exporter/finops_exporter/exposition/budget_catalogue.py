@@ -52,7 +52,8 @@ BUDGET_METRICS = (
         "cloud_budget_forecast_usd",
         "gauge",
         "What the current period of a budget will have cost at its end, US dollars in the budget's "
-        "cost basis: estimate p10, p50 or p90; absent before 3 complete days of the period.",
+        "cost basis: estimate p10, p50 or p90; absent before 3 complete days of the period, and "
+        "where it began before the first stored day.",
         (*_BUDGET, "estimate"),
     ),
     Metric(

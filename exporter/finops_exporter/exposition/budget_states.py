@@ -171,7 +171,7 @@ def _state(
 
 def _forecast(budget: Budget, spending: Spending, method: Method) -> dict[str, float]:
     """What the whole period will have cost: the days to look at, and what was before them."""
-    if spending.complete_days < LEAST_DAYS:
+    if spending.is_partly_known or spending.complete_days < LEAST_DAYS:
         return {}
     back = TAG_HISTORY_DAYS if budget.scope in TAG_SCOPES else HISTORY_DAYS
     window, newest = spending.window, spending.as_of
