@@ -15,6 +15,9 @@ from finops_exporter.section import Currency, Name, Section, Text, account_id
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+LEAST_AMOUNT, LARGEST_AMOUNT = Decimal("0.01"), Decimal(10**15)
+"""What is less or more, in any currency, is a typing error."""
+
 Percent = Annotated[Decimal, Field(gt=0, le=1000, max_digits=10)]
 
 
@@ -25,7 +28,7 @@ class BudgetConfig(Section):
     scope: Scope
     value: Annotated[Text, BeforeValidator(account_id)] | None = None
     provider: Name | None = None
-    amount: Decimal = Field(gt=0, max_digits=30)
+    amount: Decimal = Field(ge=LEAST_AMOUNT, le=LARGEST_AMOUNT, max_digits=30)
     currency: Currency = "USD"
     period: Period
     time_zone: Annotated[str, AfterValidator(values.time_zone)] = "UTC"

@@ -134,11 +134,12 @@ def test_what_is_set_is_kept_with_all_it_says(
         (["delete", "web"], "the budget 'web' comes from the configuration; change it there"),
         (["delete", "wbe"], "there is no budget 'wbe'; did you mean 'web'? (budgets: web)"),
         (["status", "x"], "there is no budget 'x' (budgets: web)"),
-        (["set", "a", *SET[:2], "--amount", "0", *SET[4:]], "budget set: amount: must be greater"),
+        (["set", "a", *SET[:2], "--amount", "0", *SET[4:]], "budget set: amount: must be at least"),
         (
             ["set", "a", *SET[:2], "--amount", "ten", *SET[4:]],
             "amount: must be a number, not 'ten'",
         ),
+        (["set", "a", *SET[:2], "--amount", "1e16", *SET[4:]], "amount: must be at most 10000"),
         (["set", "a", *SET[:2], "--amount", "nan", *SET[4:]], "amount: must be a finite number"),
         (["set", "a", *SET, "--time-zone", "Berlin"], "time_zone: must be a time zone such as"),
         (["set", "a", *SET, "--currency", "EUR"], "currency: has no rate (billing.rates)"),
