@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from typing import TYPE_CHECKING, cast
 
@@ -10,7 +9,7 @@ import click
 
 from finops_exporter import anomaly_desk, anomaly_text, app
 from finops_exporter.errors import UsageError
-from finops_exporter.parameters import DAY, config_option
+from finops_exporter.parameters import DAY, config_option, system_user
 from finops_exporter.store import anomalies as store
 from finops_exporter.store.anomalies import PlannedChange, Status
 
@@ -79,7 +78,7 @@ def _deciding(name: str, status: Status, text: str) -> Callable[..., None]:
         with app.store_of(config, os.environ) as database:
             try:
                 store.decide(
-                    database, ids, status, note=note, who=who or _user(), now=app.utc_now()
+                    database, ids, status, note=note, who=who or system_user(), now=app.utc_now()
                 )
             except LookupError as error:
                 raise UsageError(
@@ -174,7 +173,9 @@ def expect(
         raise UsageError(f"--from {since} is after --to {until}")
     if not (provider or account_id or service):
         raise UsageError("one of --provider, --account and --service is needed")
-    change = PlannedChange(0, provider, account_id, service, since, until, note, who or _user())
+    change = PlannedChange(
+        0, provider, account_id, service, since, until, note, who or system_user()
+    )
     with app.store_of(config, os.environ) as database:
         number = store.announce(database, change, app.utc_now())
     click.echo(f"announced as {number}; to take it back: anomalies expect --forget {number}")
@@ -185,10 +186,3 @@ def _forget(config: Config, change_id: int) -> None:
         if not store.forget(database, change_id, app.utc_now()):
             raise UsageError(f"there is no announcement {change_id}; see: anomalies list")
     click.echo(f"announcement {change_id} is taken back")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # no such user: a container with a number of its own
-        return f"uid {os.getuid()}"

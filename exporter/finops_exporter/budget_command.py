@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import getpass
 import os
 from typing import TYPE_CHECKING, get_args
 
@@ -14,7 +13,7 @@ from finops_exporter.budget_config import BudgetConfig, mistakes
 from finops_exporter.errors import UsageError
 from finops_exporter.explain import Place, validated
 from finops_exporter.model import Basis, Period, Scope
-from finops_exporter.parameters import config_option
+from finops_exporter.parameters import config_option, system_user
 from finops_exporter.store import budgets as store
 from finops_exporter.yaml_source import Document, Problem
 
@@ -136,7 +135,7 @@ def set_budget(config: Config, *, dry_run: bool, **keys: object) -> None:
         printing.budget_states(states)
         return
     with app.store_of(config, os.environ) as database:
-        changed = store.put(database, wanted, _user(), app.utc_now())
+        changed = store.put(database, wanted, system_user(), app.utc_now())
     click.echo(f"{wanted.name}: {'set' if changed else 'was so already'}")
 
 
@@ -199,11 +198,3 @@ def _known(name: str, budgets: Iterable[Budget]) -> None:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         known = ", ".join(names) or "there is none"
         raise UsageError(f"there is no budget {name!r}{hint} (budgets: {known})")
-
-
-def _user() -> str:
-    """Whoever runs the command, as the system calls them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a number without a name, as in many containers
-        return f"uid {os.getuid()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from datetime import MAXYEAR, MINYEAR, date
 from pathlib import Path
@@ -51,6 +52,14 @@ def config_option(function: Callable[..., Any]) -> Callable[..., Any]:
         callback=read,
         help="The configuration file (or $FINOPS_CONFIG); without one, the defaults hold.",
     )(function)
+
+
+def system_user() -> str:
+    """Whoever runs the command, as the system calls them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in many containers
+        return f"uid {os.getuid()}"
 
 
 _FLAGS: dict[str, tuple[str, Mapping[str, Any]]] = {
