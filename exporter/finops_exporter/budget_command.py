@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from finops_exporter.config import Config
-    from finops_exporter.exposition.budget_states import BudgetState
+    from finops_exporter.exposition.families import Settings
     from finops_exporter.model import Budget
 
 form_option = click.option(
@@ -56,11 +56,11 @@ def list_budgets(config: Config, form: str) -> None:
     Example:
       finops-exporter budget list --config config.yaml
     """
-    states = _standings(config)
+    found = _budgets(config)
     if form == "json":
-        click.echo(budget_table.as_json(states, with_state=False))
+        click.echo(budget_table.as_json(found))
     else:
-        printing.budgets([state.budget for state in states])
+        printing.budgets(found)
 
 
 @budget.command(short_help="Print how budgets stand.")
@@ -77,12 +77,13 @@ def status(config: Config, name: str | None, form: str) -> None:
       finops-exporter budget status --config config.yaml
       finops-exporter budget status data --format json
     """
-    states = _standings(config)
-    if name is not None:
-        _known(name, [state.budget for state in states])
-        states = [state for state in states if state.budget.name == name]
+    settings, configured = _settings(config), config.configured_budgets()
+    with app.readable_store_of(config, os.environ) as database:
+        if name is not None:
+            _known(name, budget_table.known(database, configured))
+        states = budget_table.standings(database, configured, settings, app.utc_now(), only=name)
     if form == "json":
-        click.echo(budget_table.as_json(states, with_state=True))
+        click.echo(budget_table.states_as_json(states))
     else:
         printing.budget_states(states)
 
@@ -128,15 +129,21 @@ def set_budget(config: Config, *, dry_run: bool, **keys: object) -> None:
         --currency EUR --time-zone Europe/Berlin --threshold 80 --threshold 100 --dry-run
     """
     wanted = _wanted(config, keys)
+    settings, configured, now = _settings(config), config.configured_budgets(), app.utc_now()
     if dry_run:
-        _refuse_configured(wanted.name, [state.budget for state in _standings(config)])
-        states = [one for one in _standings(config, wanted) if one.budget.name == wanted.name]
+        with app.readable_store_of(config, os.environ) as database:
+            _refuse_configured(wanted.name, budget_table.known(database, configured))
+            states = budget_table.standings(
+                database, [*configured, wanted], settings, now, only=wanted.name
+            )
         click.echo("would set, and then stand:")
         printing.budget_states(states)
         return
     with app.store_of(config, os.environ) as database:
-        changed = store.put(database, wanted, system_user(), app.utc_now())
+        changed = store.put(database, wanted, system_user(), now)
+        states = budget_table.standings(database, configured, settings, now, only=wanted.name)
     click.echo(f"{wanted.name}: {'set' if changed else 'was so already'}")
+    printing.budget_problems(states)
 
 
 @budget.command(short_help="End a budget.")
@@ -150,7 +157,7 @@ def delete(config: Config, *, name: str, dry_run: bool) -> None:
     Example:
       finops-exporter budget delete data
     """
-    found = [state.budget for state in _standings(config)]
+    found = _budgets(config)
     _known(name, found)
     _refuse_configured(name, found)
     if dry_run:
@@ -161,11 +168,13 @@ def delete(config: Config, *, name: str, dry_run: bool) -> None:
     click.echo(f"{name}: ended")
 
 
-def _standings(config: Config, *more: Budget) -> list[BudgetState]:
-    settings = app.settings(config, app.sources(config))
+def _settings(config: Config) -> Settings:
+    return app.settings(config, app.sources(config))
+
+
+def _budgets(config: Config) -> list[Budget]:
     with app.readable_store_of(config, os.environ) as database:
-        configured = [*config.configured_budgets(), *more]
-        return budget_table.standings(database, configured, settings, app.utc_now())
+        return budget_table.known(database, config.configured_budgets())
 
 
 def _wanted(config: Config, keys: Mapping[str, object]) -> Budget:

@@ -22,33 +22,62 @@ if TYPE_CHECKING:
     from finops_exporter.store.reads import SnapshotReader
 
 
+def known(database: Database, configured: Sequence[Budget]) -> list[Budget]:
+    """The stored and the configured budgets by name, without their sums; raises StoreError."""
+    with database.connection() as connection:
+        named = {budget.name: budget for budget in store.budgets(connection)}
+    named |= {budget.name: budget for budget in configured}
+    return [named[name] for name in sorted(named)]
+
+
 def standings(
-    database: Database, configured: Sequence[Budget], settings: Settings, now: datetime
+    database: Database,
+    configured: Sequence[Budget],
+    settings: Settings,
+    now: datetime,
+    *,
+    only: str | None = None,
 ) -> list[BudgetState]:
     """How the stored and the configured budgets stand at `now` (aware UTC), by name.
 
-    Of two with one name the configured one. Raises StoreError.
+    Of two with one name the configured one; with `only` the one of this name. Raises StoreError.
     """
     with snapshot_reader(database) as reader:
-        return read_standings(reader, configured, settings, now)
+        return read_standings(reader, configured, settings, now, only=only)
 
 
 def read_standings(
-    reader: SnapshotReader, configured: Sequence[Budget], settings: Settings, now: datetime
+    reader: SnapshotReader,
+    configured: Sequence[Budget],
+    settings: Settings,
+    now: datetime,
+    *,
+    only: str | None = None,
 ) -> list[BudgetState]:
     """The same in a transaction that is under way."""
     stored = {budget.name: budget for budget in store.budgets(reader.connection)}
     named = stored | {budget.name: budget for budget in configured}
-    chosen = [named[name] for name in sorted(named)]
+    chosen = [named[name] for name in sorted(named) if only in {None, name}]
     # What is written down of another budget with the name is nothing that this one has reached.
     kept = [name for name, one in stored.items() if one.meaning == named[name].meaning]
     times = provider_times(reader, settings, now)
     return list(budget_states(reader, chosen, settings, times, now, kept=kept))
 
 
-def as_json(states: Sequence[BudgetState], *, with_state: bool) -> str:
-    """The budgets as JSON: amounts as exact text, days inclusive, instants as RFC 3339 in UTC."""
-    found = [_state(one) if with_state else _budget(one.budget) for one in states]
+def as_json(budgets: Sequence[Budget]) -> str:
+    """The budgets as JSON: amounts as exact text."""
+    return _json([_budget(one) for one in budgets])
+
+
+def states_as_json(states: Sequence[BudgetState]) -> str:
+    """The same with how they stand: days inclusive, instants as RFC 3339 in UTC.
+
+    Forecasts are rounded to a hundredth.
+    """
+    return _json([_state(one) for one in states])
+
+
+def _json(found: list[dict[str, object]]) -> str:
     return json.dumps({"budgets": found}, indent=2, ensure_ascii=False)
 
 
@@ -76,6 +105,7 @@ def _state(state: BudgetState) -> dict[str, object]:
         **_budget(state.budget),
         "current": state.current and _period(state.current),
         "closing": state.closing and _period(state.closing),
+        "forecast": {name: f"{amount:.2f}" for name, amount in state.forecast.items()} or None,
         "reached": [money_text(percent) for percent in sorted(state.reached)],
         "problems": [one._asdict() for one in state.problems],
     }

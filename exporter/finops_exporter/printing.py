@@ -173,19 +173,32 @@ def budget_states(states: Sequence[BudgetState]) -> None:
     shown = Table(title="budgets (UTC)", title_justify="left")
     for name in ("budget", "scope", "period"):
         shown.add_column(name, overflow="fold")
-    for name in ("spent", "of", "used", "a day"):
+    for name in ("spent", "of", "used", "a day", "forecast"):
         shown.add_column(name, justify="right", no_wrap=True)
     for name in ("used up", "on track", "reached"):
         shown.add_column(name, no_wrap=True)
     for state in states:
         reached = ", ".join(f"{money_text(percent)} %" for percent in sorted(state.reached))
-        _add_standing(shown, state.budget, state.current, reached or "-")
+        current = {"forecast": _forecast(state), "reached": reached or "-"}
+        _add_standing(shown, state.budget, state.current, **current)
         if state.closing is not None:
-            _add_standing(shown, state.budget, state.closing, "-", " (closing)")
+            _add_standing(shown, state.budget, state.closing, note=" (closing)")
     on_paper(shown)
+    budget_problems(states)
+
+
+def budget_problems(states: Sequence[BudgetState]) -> None:
+    """Why it cannot be told how budgets stand."""
     for state in states:
         for one in state.problems:
             click.echo(f"{state.budget.name}: {one.text}", err=True)
+
+
+def _forecast(state: BudgetState) -> str:
+    if not state.forecast:
+        return "-"
+    low, middle, high = (f"{state.forecast[name]:,.2f}" for name in ("p10", "p50", "p90"))
+    return f"{middle} ({low}-{high})"
 
 
 def _scope(one: Budget) -> str:
@@ -194,11 +207,17 @@ def _scope(one: Budget) -> str:
 
 
 def _add_standing(
-    shown: Table, one: Budget, period: PeriodState | None, reached: str, note: str = ""
+    shown: Table,
+    one: Budget,
+    period: PeriodState | None,
+    *,
+    forecast: str = "-",
+    reached: str = "-",
+    note: str = "",
 ) -> None:
     limit = f"{one.amount:,.2f} {one.currency}"
     if period is None:
-        shown.add_row(one.name, _scope(one), one.period, "unknown", limit, *["-"] * 4, reached)
+        shown.add_row(one.name, _scope(one), one.period, "unknown", limit, *["-"] * 5, reached)
         return
     stands, window = period.standing, period.spending.window
     shown.add_row(
@@ -209,6 +228,7 @@ def _add_standing(
         limit,
         f"{stands.consumed:.1%}",
         "-" if stands.burn_rate is None else f"{stands.burn_rate:,.2f}",
+        forecast,
         f"{stands.exhausted_at:%Y-%m-%d %H:%M}" if stands.exhausted_at else "-",
         {True: "yes", False: "no", None: "-"}[stands.is_on_track],
         reached,

@@ -97,6 +97,24 @@ def test_people_see_a_line_a_budget(budget: Callable[..., Result]) -> None:
     assert [(one["name"], one["source"]) for one in names] == [("nobody", "cli"), ("web", "config")]
 
 
+def test_the_forecast_is_there_for_people_too(budget: Callable[..., Result]) -> None:
+    """20 days of November are 0.131 to 0.150, 2.81 in all; ten more will be much like those."""
+    assert budget("set", "all", *SET, "--no-credits").exit_code == 0
+    found = {name: float(usd) for name, usd in status(budget)["all"]["forecast"].items()}
+    assert 2.81 + 10 * 0.13 < found["p50"] < 2.81 + 10 * 0.155
+    assert found["p10"] <= found["p50"] <= found["p90"]
+    text = f"{found['p50']:.2f} ({found['p10']:.2f}-{found['p90']:.2f})"
+    assert text in budget("status", "all").stdout
+
+
+def test_a_scope_that_matches_nothing_is_told_at_once(budget: Callable[..., Result]) -> None:
+    wrong = ("--scope", "provider", "--value", "AWS", "--amount", "5", "--period", "monthly")
+    shown = budget("set", "typo", *wrong)
+    assert (shown.exit_code, shown.stdout) == (0, "typo: set\n")
+    assert shown.stderr.startswith("typo: no cost of this scope is stored since 2026-10-01")
+    assert budget("set", "typo", *wrong[:3], "aws", *wrong[4:]).stderr == ""
+
+
 def test_a_dry_run_shows_and_changes_nothing(budget: Callable[..., Result]) -> None:
     shown = budget("set", "all", *SET, "--dry-run")
     assert shown.exit_code == 0
