@@ -32,7 +32,7 @@ class Options:
     """What a forecast hangs on."""
 
     unsettled_days: int = 2
-    """So many newest days are not looked at: providers still add to them."""
+    """So many newest days are not learnt from: providers still add to them."""
 
     least_days: int = 3
     """No forecast before so many settled days of the period: the first ones say little."""
@@ -60,11 +60,13 @@ class Forecast(NamedTuple):
 class _Asked(NamedTuple):
     """How many days are `known`, and which of them belong to the period.
 
-    `days` are the known ones and those to come, of which the first `skipped` are not asked for.
+    `days` are the known ones and those to come, of which the first `skipped` are not asked for; of
+    the others the first are `unsettled`.
     """
 
     known: int
     settled: slice
+    unsettled: slice
     days: NDArray[np.datetime64]
     skipped: int
 
@@ -91,10 +93,12 @@ def forecast(
     """What each series of `amounts[series, day]` will have cost in `period` at its end.
 
     Day 0 is `first_day`; NaN is a day without a row, which costs nothing. Only the days up to
-    `as_of` are looked at, without the unsettled ones. The month's end is the period from the first
-    of the month to that of the next; a budget's period or the coming 30 days work as well. There is
-    no forecast of a series without rows, nor of a period that has begun before `least_days` of it
-    are settled. The intervals learn from all series of the call; `p50` of each stands for itself.
+    `as_of` are looked at. Of the unsettled ones nothing is learnt, but what is stored of them
+    counts: a day costs that or what is expected of it, whichever is more. The month's end is the
+    period from the first of the month to that of the next; a budget's period or the coming 30 days
+    work as well. There is no forecast of a series without rows, nor of a period that has begun
+    before `least_days` of it are settled. The intervals learn from all series of the call; `p50`
+    of each stands for itself.
     """
     asked = _asked(amounts.shape[1], first_day, as_of, period, options)
     settled = np.nansum(amounts[:, asked.settled], axis=1)
@@ -104,10 +108,13 @@ def forecast(
         return Forecast(settled, *(settled.copy() for _ in range(5)))
     found = _tracked(amounts[:, : asked.known], asked, method)
     rows = np.isfinite(amounts[:, : asked.known]).sum(axis=1)
-    middle = np.where(rows >= options.least_days, settled + found.remaining, np.nan)
+    unsettled = amounts[:, asked.unsettled]
+    # What was spent is spent: unless credits are to come, the sum does not fall any more.
+    falls = (found.expected < 0).any(axis=1)
+    floor = np.where(falls, -np.inf, settled + np.nansum(unsettled, axis=1))
+    middle = np.maximum(settled + _remaining(found.expected, unsettled), floor)
+    middle[rows < options.least_days] = np.nan
     width80, width95 = half_widths(found, len(asked.ahead)) * np.abs(found.rate)
-    # What was spent is spent: unless there are credits, the sum does not fall any more.
-    floor = np.where(found.rate >= 0, np.minimum(settled, middle), -np.inf)
     return Forecast(
         settled,
         np.maximum(middle - width80, floor),
@@ -118,12 +125,26 @@ def forecast(
     )
 
 
+def _remaining(expected: Matrix, unsettled: Matrix) -> NDArray[np.float64]:
+    """What the days to come will cost; of the first of them something is stored, or nothing (NaN).
+
+    Providers add to a day: what is stored is the least that it costs. A credit below what is
+    expected counts once it is settled.
+    """
+    first = unsettled.shape[1]
+    counted = np.fmax(unsettled, expected[:, :first])
+    remaining: NDArray[np.float64] = counted.sum(axis=1) + expected[:, first:].sum(axis=1)
+    return remaining
+
+
 def _asked(stored: int, first_day: date, as_of: date, period: Window, options: Options) -> _Asked:
-    known = max(0, min((as_of - first_day).days + 1 - options.unsettled_days, stored))
+    complete = (as_of - first_day).days + 1
+    known = max(0, min(complete - options.unsettled_days, stored))
     since, until = ((day - first_day).days for day in (period.since, period.until))
     return _Asked(
         known,
         slice(max(since, 0), max(0, min(known, until))),
+        slice(max(since, known), max(0, min(complete, until, stored))),
         np.datetime64(first_day) + np.arange(max(known, until)),
         max(0, since - known),
     )
@@ -144,4 +165,4 @@ def _tracked(known: Matrix, asked: _Asked, method: Method) -> Track:
             tracks.append(linear.track(block, asked.ahead, asked.elapsed))
         else:
             tracks.append(run_rate.track(block, days, asked.skipped))
-    return run_rate.joined(tracks, asked.known - cut)
+    return run_rate.joined(tracks, asked.known - cut, len(asked.ahead))

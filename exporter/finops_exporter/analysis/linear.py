@@ -29,4 +29,5 @@ def track(amounts: Matrix, ahead: range, elapsed: int) -> Track:
     errors = (sums(plain, origins, ahead) - expected) / np.maximum(np.abs(expected), TINY)
     errors[:, origins + 1 < days] = np.nan
     scatter: NDArray[np.float64] = np.full(errors.shape, np.nan)
-    return Track(expected[:, 0], expected[:, 0], errors, scatter, origins)
+    each = np.repeat(expected[:, :1] / len(ahead), len(ahead), axis=1)
+    return Track(each, expected[:, 0], errors, scatter, origins)

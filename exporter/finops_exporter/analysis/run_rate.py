@@ -61,12 +61,13 @@ LEARNT_AFTER: Final = 30
 class Track(NamedTuple):
     """What is expected, and how forecasts from earlier days (`origins`) would have done.
 
-    `remaining[series]`: the sum of the days to come; `rate` of it is not lumps, which are certain.
+    `expected[series, day]`: of the days to come; `rate[series]` of their sum is not lumps, which
+    are certain.
     `errors[series, origin]`: the relative errors; NaN where the outcome is not known. Newest first.
     `scatter[series, origin]`: that of single days, as it was known at the origin.
     """
 
-    remaining: NDArray[np.float64]
+    expected: Matrix
     rate: NDArray[np.float64]
     errors: Matrix
     scatter: Matrix
@@ -109,14 +110,12 @@ def track(amounts: Matrix, calendar: Calendar, skipped: int) -> Track:
     learnt = _learnt(errors)
     errors = (1 + errors) / (1 + learnt[:, np.newaxis]) - 1
     week = clean.share[:, -7:]
-    coming = week[:, np.array(ahead) % week.shape[1]].sum(axis=1)
-    usual_sum = rate[:, 0] * coming * (1 + learnt)
-    scatter = clean.scatter[:, origins]
+    coming = week[:, np.array(ahead) % week.shape[1]] * (rate[:, :1] * (1 + learnt)[:, np.newaxis])
     return Track(
-        usual_sum + clean.lumps_to_come[:, skipped:].sum(axis=1),
-        usual_sum,
+        coming + clean.lumps_to_come[:, skipped:],
+        coming.sum(axis=1),
         errors,
-        scatter,
+        clean.scatter[:, origins],
         origins,
     )
 
@@ -266,13 +265,14 @@ def _learnt(errors: Matrix) -> NDArray[np.float64]:
     return learnt
 
 
-def joined(tracks: Sequence[Track], known_days: int) -> Track:
+def joined(tracks: Sequence[Track], known_days: int, days_ahead: int) -> Track:
     """The tracks of some series each, one after the other."""
     origins = origins_of(known_days)
     unknown = np.empty((0, len(origins)))
-    all_of = [Track(np.empty(0), np.empty(0), unknown, unknown, origins), *tracks]
+    none = Track(np.empty((0, days_ahead)), np.empty(0), unknown, unknown, origins)
+    all_of = [none, *tracks]
     return Track(
-        np.concatenate([one.remaining for one in all_of]),
+        np.concatenate([one.expected for one in all_of]),
         np.concatenate([one.rate for one in all_of]),
         np.concatenate([one.errors for one in all_of]),
         np.concatenate([one.scatter for one in all_of]),

@@ -31,7 +31,7 @@ LEAST_DAYS = 3
 
 ESTIMATES = ("p10", "p50", "p90")
 OPTIONS = Options(least_days=LEAST_DAYS - Options().unsettled_days)
-"""The complete days count, settled or not; the unsettled ones are not computed with."""
+"""The complete days count, settled or not; nothing is learnt from the unsettled ones."""
 
 
 class Days(NamedTuple):

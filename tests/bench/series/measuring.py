@@ -13,6 +13,7 @@ from finops_exporter.model import Window
 
 from .batch import DAYS, FIRST_DAY
 from .judging import Accuracy, Quality, judge_flags, judge_forecasts
+from .made import as_known_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,12 +57,13 @@ def quality(
 
 
 def accuracy(batches: Sequence[Batch], method: forecasts.Method, as_of: int) -> Accuracy:
-    """Of forecasts of the usage of each month, as of a day of it; the two newest do not count."""
+    """Of forecasts of the usage of each month, as of a day of it: its two newest are partial."""
     parts: list[Amounts] = []
-    for batch in batches:
+    for number, batch in enumerate(batches):
         for month in months():
             day = month.since + timedelta(days=as_of - 1)
-            found = forecast(batch.usage, FIRST_DAY, day, month, method=method)
+            known = as_known_on(batch.usage, (day - FIRST_DAY).days, number)
+            found = forecast(known, FIRST_DAY, day, month, method=method)
             first, end = ((each - FIRST_DAY).days for each in (month.since, month.until))
             actual = np.nansum(batch.usage[:, first:end], axis=1)
             parts.append(np.array([*found[1:], actual]))
