@@ -1,7 +1,8 @@
 """Which lumps are to come: charges that stood at the same place of earlier cycles.
 
-A fee comes on a day of the month, a closing run so many days before its end or on its nth working
-day, a batch every two or four weeks. Each series has the one cycle that explains most of it.
+A fee comes on a day of the month, a closing run so many days before its end, on its nth working day
+or so many before the last, a batch every two or four weeks. Each series has the one cycle that
+explains most of it, less what the cycle tells in vain.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 BACK: Final = 3
 """How many earlier cycles are looked at; two of them must have the lump."""
 
-MONTH_DAYS: Final = 30.44
+JUDGED_DAYS: Final = 122
+IN_VAIN: Final = 0.25
+"""Cycles are judged by the last four months. What one tells in vain counts a quarter: else a batch
+of two weeks that has come twice would be held against all the weeks before it began."""
+
 CLEARLY_MORE: Final = 1.02
 """A later cycle of the list must explain so much more than the ones before it."""
 
@@ -33,7 +38,6 @@ class Cycle(NamedTuple):
 
     place: NDArray[np.intp]
     newest: NDArray[np.intp]
-    length_days: float
 
 
 class Calendar(NamedTuple):
@@ -54,12 +58,12 @@ class Lumps(NamedTuple):
 def calendar(days: NDArray[np.datetime64], known: int) -> Calendar:
     """The calendar of `days`, of which the first are `known`."""
     found = []
-    for place, places, length in _places(days):
+    for place, places in _places(days):
         newest = np.full((BACK, places + 1), known)
         for each in range(places):
             there = np.flatnonzero(place[:known] == each)[::-1][:BACK]
             newest[: len(there), each] = there
-        found.append(Cycle(place, newest, length))
+        found.append(Cycle(place, newest))
     return Calendar(known, len(days) - known, tuple(found))
 
 
@@ -80,26 +84,40 @@ def _best(excess: Matrix, found: Calendar) -> Matrix:
     """By the cycle that explains most of each series."""
     lumps = np.zeros((len(excess), found.known + found.to_come))
     most = np.zeros(len(excess))
+    begin = max(0, found.known - JUDGED_DAYS)
     padded = np.concatenate([excess, np.zeros((len(excess), 1))], axis=1)
     for cycle in found.cycles:
         one, other, third = (padded[:, newest] for newest in cycle.newest)
         again = np.maximum(np.minimum(one, other), np.minimum(np.maximum(one, other), third))
-        monthly = again.sum(axis=1) * (MONTH_DAYS / cycle.length_days)
-        better = np.flatnonzero(monthly > most * CLEARLY_MORE)
-        most[better] = monthly[better]
+        net = _net(again[:, cycle.place[begin : found.known]], excess[:, begin:])
+        better = np.flatnonzero(net > most * CLEARLY_MORE)
+        most[better] = net[better]
         lumps[better] = again[better][:, cycle.place]
     return lumps
 
 
-def _places(days: NDArray[np.datetime64]) -> Iterator[tuple[NDArray[np.intp], int, float]]:
-    """Of each cycle: the place of each day, the number of places, the length in days."""
+def _net(told: Matrix, excess: Matrix) -> NDArray[np.float64]:
+    """How much of `excess[series, day]` a cycle explains, less what it tells in vain.
+
+    Otherwise a fee on the 1st would count twice: it is the 30th day before the ends of some months,
+    and the 31st before those of others.
+    """
+    right = np.minimum(told, excess)
+    net: NDArray[np.float64] = (right - IN_VAIN * (told - right)).sum(axis=1)
+    return net
+
+
+def _places(days: NDArray[np.datetime64]) -> Iterator[tuple[NDArray[np.intp], int]]:
+    """Of each cycle: the place of each day, and the number of places."""
     month = days.astype("datetime64[M]")
     first = month.astype("datetime64[D]")
     after = (month + 1).astype("datetime64[D]")
-    yield (days - first).astype(np.intp), 31, MONTH_DAYS
-    yield (after - days).astype(np.intp) - 1, 31, MONTH_DAYS
+    yield (days - first).astype(np.intp), 31
+    yield (after - days).astype(np.intp) - 1, 31
     # Monday to Friday: whose holidays would hold is not known.
-    yield np.where(np.is_busday(days), np.busday_count(first, days), 23), 23, MONTH_DAYS
+    working = np.is_busday(days)
+    yield np.where(working, np.busday_count(first, days), 23), 23
+    yield np.where(working, np.busday_count(days, after) - 1, 23), 23
     number = days.astype(np.intp)
     for span in (14, 28):
-        yield number % span, span, span
+        yield number % span, span
