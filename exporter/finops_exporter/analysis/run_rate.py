@@ -55,7 +55,8 @@ TINY: Final = 1e-9
 
 LEARNT_SHARE: Final = 0.3
 LEARNT_AFTER: Final = 30
-"""Of the mean error of the past, three tenths are corrected; less with fewer than 30 origins."""
+"""Of the mean error of the past, lone spikes left out, three tenths are corrected; less with fewer
+than 30 origins."""
 
 
 class Track(NamedTuple):
@@ -107,7 +108,7 @@ def track(amounts: Matrix, calendar: Calendar, skipped: int) -> Track:
     rate = np.einsum("cs,cso->so", weights, rates)
     expected = rate * shares
     errors = (outcomes - expected) / np.maximum(np.abs(expected), TINY)
-    learnt = _learnt(errors)
+    learnt = _learnt(sums(clean.amount, origins, ahead), expected, errors)
     errors = (1 + errors) / (1 + learnt[:, np.newaxis]) - 1
     week = clean.share[:, -7:]
     coming = week[:, np.array(ahead) % week.shape[1]] * (rate[:, :1] * (1 + learnt)[:, np.newaxis])
@@ -255,11 +256,15 @@ def _nearness(rates: Matrix, shares: Matrix, outcomes: Matrix) -> Matrix:
     return together
 
 
-def _learnt(errors: Matrix) -> NDArray[np.float64]:
-    """By how much forecasts of a series should have been higher, as far as that is trusted."""
+def _learnt(amounts: Matrix, expected: Matrix, errors: Matrix) -> NDArray[np.float64]:
+    """By how much forecasts of a series should have been higher, as far as that is trusted.
+
+    `amounts` are without lone spikes: a purchase half a year ago is no reason to expect more.
+    """
     known = np.isfinite(errors)
     count = known.sum(axis=1)
-    total = np.where(known, np.clip(errors, -0.5, 1), 0).sum(axis=1)
+    usual = (amounts - expected) / np.maximum(np.abs(expected), TINY)
+    total = np.where(known, np.clip(usual, -0.5, 1), 0).sum(axis=1)
     trust = LEARNT_SHARE * np.minimum(1, count / LEARNT_AFTER)
     learnt: NDArray[np.float64] = trust * total / np.maximum(count, 1)
     return learnt

@@ -82,6 +82,14 @@ def test_a_lone_spike_does_not_go_on_and_a_new_level_does() -> None:
     assert of(level, 10).p50[0] == pytest.approx(6_000, rel=0.03)
 
 
+@pytest.mark.parametrize("back", [60, 100, 180])
+def test_a_purchase_long_ago_is_no_reason_to_expect_more(back: int) -> None:
+    amounts = 100 * (1 + 0.03 * np.random.default_rng(3).standard_normal(DAYS))
+    bought = amounts.copy()
+    bought[place(date(2024, 6, 6)) - back] += 20_000
+    assert of(bought, 6).p50[0] == pytest.approx(of(amounts, 6).p50[0], rel=0.01)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_no_forecast_before_three_days_of_the_month_are_settled(method: Method) -> None:
     for day in range(1, 5):
