@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from finops_exporter.exposition.budget_states import BudgetState, budget_states
 from finops_exporter.exposition.catalogue import DAY_OFFSETS
 from finops_exporter.exposition.families import Settings
-from finops_exporter.exposition.snapshot import build
-from finops_exporter.model import FULL_CUT, Window
+from finops_exporter.exposition.snapshot import build, provider_times
+from finops_exporter.model import FULL_CUT, Budget, Window
 from finops_exporter.store.checks import rebuild
 from finops_exporter.store.matrix import usage_matrix
 from finops_exporter.store.reads import Cost, snapshot_reader
@@ -106,6 +108,13 @@ SETTINGS = Settings(
     rate=lambda _currency, _day: Decimal(1),
 )
 NOW = datetime(2026, 10, 16, 12, tzinfo=UTC)
+LIMIT = Decimal(10**9)
+BUDGETS = (
+    *(Budget(f"team {n}", "team", f"team {n}", LIMIT, "monthly") for n in range(1, 6)),
+    Budget("all", "organization", "", LIMIT, "monthly"),
+    Budget("aws", "provider", "aws", LIMIT, "monthly"),
+    Budget("year", "organization", "", LIMIT, "yearly"),
+)
 WINDOW = Window(LAST - timedelta(days=89), LAST + timedelta(days=1))
 
 
@@ -118,6 +127,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
         _fill(store, connection, series, days)
         yield _month_row(f"month to date, {stored}", store, connection, bar(6, quick=quick))
         yield _refresh_row(f"a whole refresh, {stored}", store, connection, bar(6, quick=quick))
+        yield _budgets_row(f"8 budgets, {stored}", store, connection, bar(6, quick=quick))
         yield _matrix_row(f"usage of 90 days, {stored}", store, connection, bar(6, quick=quick))
 
 
@@ -149,6 +159,25 @@ def _refresh_row(name: str, store: Database, connection: Connection, least: floa
         rounds=3,
         limit=40,
     )
+    return Row(name, "GROUP BY over 62 days", seconds["scan"], seconds["ours"], least)
+
+
+def _budgets_row(name: str, store: Database, connection: Connection, least: float) -> Row:
+    with snapshot_reader(store) as reader:
+        times = provider_times(reader, SETTINGS, NOW)
+
+        def ours() -> tuple[BudgetState, ...]:
+            return budget_states(reader, BUDGETS, SETTINGS, times, NOW)
+
+        spent = {one.budget.name: one.current.standing.spent for one in ours() if one.current}
+        teams = _team_sums(_refresh_scan(connection))
+        if {team: spent[team] for team in teams} != teams or spent["all"] != sum(teams.values()):
+            raise AssertionError("the budgets and the scan differ")
+        seconds = interleaved(
+            {"scan": Job(lambda: _refresh_scan(connection)), "ours": Job(ours)},
+            rounds=3,
+            limit=40,
+        )
     return Row(name, "GROUP BY over 62 days", seconds["scan"], seconds["ours"], least)
 
 
@@ -185,6 +214,15 @@ def _daily_sums(scanned: list[tuple[Any, ...]]) -> dict[tuple[str, ...], float]:
             key = (str(offset), account, region, service)
             sums[key] = sums.get(key, Decimal(0)) + billed
     return {key: float(amount) for key, amount in sums.items()}
+
+
+def _team_sums(scanned: list[tuple[Any, ...]]) -> dict[str, Decimal]:
+    """What each team has cost in the month."""
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for _, day, *_others, team, _currency, billed, _effective in scanned:
+        if day >= MONTH:
+            sums[team] += billed
+    return sums
 
 
 def _usage_scan(connection: Connection) -> NDArray[np.float64]:
