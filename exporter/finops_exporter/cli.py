@@ -27,6 +27,7 @@ ELSEWHERE = {
     "anomalies": "finops_exporter.anomaly_command",
     "backtest": "finops_exporter.backtest_command",
     "budget": "finops_exporter.budget_command",
+    "customers": "finops_exporter.customer_command",
     "doctor": "finops_exporter.doctor_command",
 }
 

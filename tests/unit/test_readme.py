@@ -29,6 +29,7 @@ def test_the_commands_of_the_readme_are_the_commands() -> None:
         "costs",
         "sources",
         "budget",
+        "customers",
         "check-config",
         "anomalies",
         "doctor",
