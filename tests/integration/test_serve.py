@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import json
 import os
 import socket
 import sys
@@ -357,3 +358,6 @@ def test_the_budgets_of_the_configuration_are_served_and_those_it_drops_end(
         assert [dict(one)["budget"] for one in server.samples()["cloud_budget_limit_usd"]] == [
             "mine"
         ]
+        _, stderr = end(server.process)
+    told = [json.loads(line) for line in stderr.splitlines() if "budgets" in line]
+    assert [(one["budgets"], one["event"][:14]) for one in told] == [(["all"], "budgets ended:")]
