@@ -88,12 +88,14 @@ class NotMeasured:
 Result: TypeAlias = Row | NotMeasured
 
 
-def within(name: str, used: float, limit: float, unit: Unit = "megabytes") -> Row:
-    """Something against a fixed limit, which a quick run does not widen: chance has no part in it.
+def within(
+    name: str, used: float, limit: float, unit: Unit = "megabytes", *, slack: float = 1
+) -> Row:
+    """Something against a fixed limit, which may be exceeded `slack` times.
 
     A megabyte is 1,000,000 bytes.
     """
-    return Row(name, "limit", limit, used, 1, "at most", unit=unit)
+    return Row(name, "limit", limit, used, slack, "at most", unit=unit)
 
 
 def bar(full: float, direction: Direction = "at least", *, quick: bool) -> float:

@@ -32,19 +32,24 @@ PLACES = 4_500
 
 
 def rows(*, quick: bool) -> Iterator[Result]:
-    """Resident megabytes of the process alone; a quick run measures the same, it takes seconds."""
-    del quick
+    """Resident megabytes of the process alone; a quick run measures the same, it takes seconds.
+
+    What a process holds differs by a percent from run to run, and more from system to system: a
+    quick run, which guards every change, leaves room for that.
+    """
+    slack = 1.1 if quick else 1
     say("memory")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         idle = _idle(folder)
-        yield within("idle memory, no source", idle, 85)
+        yield within("idle memory, no source", idle, 85, slack=slack)
         yield _beside("with " + ", ".join(LEAST), _bare(folder, LEAST), idle)
         sdks = [name for name in SDKS if _is_here(name)]
         yield _beside("these and " + ", ".join(sdks), _bare(folder, [*LEAST, *sdks]), idle)
-        yield within("memory after a run of aws_cost_explorer", _with_aws(folder), 110)
+        with_aws = _with_aws(folder)
+        yield within("memory after a run of aws_cost_explorer", with_aws, 110, slack=slack)
         series, held = _with_series(folder)
-        yield within(f"memory of {series} series", held, 160)
+        yield within(f"memory of {series} series", held, 160, slack=slack)
 
 
 def _idle(folder: Path) -> float:
