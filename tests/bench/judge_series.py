@@ -7,7 +7,7 @@ Prints the seconds that takes, and the most megabytes that the process held.
 from __future__ import annotations
 
 import json
-import resource
+import os
 import sys
 import time
 from datetime import timedelta
@@ -18,6 +18,7 @@ from finops_exporter.analysis.anomalies import judge
 from finops_exporter.analysis.billing_time import month_of
 from finops_exporter.analysis.forecast import forecast
 from finops_exporter.model import Window
+from integration.processes import peak_megabytes
 
 from .series.batch import FIRST_DAY
 
@@ -34,8 +35,8 @@ def main(file: str, repeat: str, newest: str) -> None:
     judge(amounts, FIRST_DAY, range(days - int(newest), days))
     forecast(amounts, FIRST_DAY, month.since.replace(day=DAY_OF_MONTH), month)
     seconds = time.perf_counter() - began
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    told = {"seconds": seconds, "megabytes": kilobytes * 1024 / 1e6}
+    # Not ru_maxrss, in which a process starts with the size of the one that started it.
+    told = {"seconds": seconds, "megabytes": peak_megabytes(os.getpid())}
     sys.stdout.write(json.dumps(told))
 
 
