@@ -112,6 +112,7 @@ class Service:
                 await listener.stop()
         finally:
             await listener.stop()
+            gc.unfreeze()  # else libraries complain at the end that nobody took their objects away
 
     async def collect_only(self) -> None:
         """Run the schedule alone."""
