@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from finops_exporter.analysis.usual import MAD_TO_DEVIATION
 from finops_exporter.analysis.windows import (
     Matrix,
     before,
@@ -37,7 +38,6 @@ NOISE_SHARE: Final = 0.6
 """The scatter of a week's median less one of three weeks, of which each day scatters by 1."""
 
 WANDER_SHARE: Final = 0.8
-MAD_TO_DEVIATION: Final = 1.4826
 
 STILL_DAYS: Final = 5
 STILL_RISING: Final = 0.3

@@ -59,22 +59,15 @@ WHERE provider = %(provider)s AND day = ANY(%(judged)s::date[]) AND withdrawn_at
 -- Those that alert nobody any more: decided by people, or announced.
 SELECT a.account_id, a.service, a.day FROM cost_anomalies a
 WHERE a.provider = %(provider)s AND a.day = ANY(%(judged)s::date[])
-  AND (a.status <> 'open' OR EXISTS (
-      SELECT FROM planned_changes p
-      WHERE a.day BETWEEN p.since AND p.until
-        AND coalesce(p.provider, a.provider) = a.provider
-        AND coalesce(p.account_id, a.account_id) = a.account_id
-        AND coalesce(p.service, a.service) = a.service));
+  AND (a.status <> 'open'
+       OR EXISTS (SELECT FROM announced_anomalies p WHERE p.anomaly_id = a.anomaly_id));
 
 -- name: list_anomalies
 SELECT a.anomaly_id, a.provider, a.account_id, a.service, a.day, a.kind, a.score, a.expected_usd,
        a.actual_usd, a.excess_usd, a.status, a.note, a.decided_by, a.decided_at,
        a.withdrawn_at IS NOT NULL, (
-           SELECT p.note FROM planned_changes p
-           WHERE a.day BETWEEN p.since AND p.until
-             AND coalesce(p.provider, a.provider) = a.provider
-             AND coalesce(p.account_id, a.account_id) = a.account_id
-             AND coalesce(p.service, a.service) = a.service
+           SELECT p.note FROM announced_anomalies p
+           WHERE p.anomaly_id = a.anomaly_id
            ORDER BY p.change_id DESC LIMIT 1)
 FROM cost_anomalies a
 WHERE (%(anomaly_id)s::bigint IS NULL OR a.anomaly_id = %(anomaly_id)s)

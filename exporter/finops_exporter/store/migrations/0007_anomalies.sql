@@ -51,3 +51,13 @@ CREATE TABLE planned_changes (
     CHECK (since <= until),
     CHECK (coalesce(provider, account_id, service) IS NOT NULL)
 );
+
+-- Which announcements an anomaly falls under.
+CREATE VIEW announced_anomalies AS
+SELECT a.anomaly_id, p.change_id, p.note
+FROM cost_anomalies a
+JOIN planned_changes p
+  ON a.day BETWEEN p.since AND p.until
+ AND coalesce(p.provider, a.provider) = a.provider
+ AND coalesce(p.account_id, a.account_id) = a.account_id
+ AND coalesce(p.service, a.service) = a.service;
