@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from finops_exporter import values, yaml_source
+from finops_exporter.ai_config import Ai
 from finops_exporter.budget_config import BudgetConfig, mistakes, several
 from finops_exporter.customer_config import Customers
 from finops_exporter.explain import Place, validated, without_empty
@@ -94,8 +95,7 @@ class Server(Section):
     @property
     def address(self) -> tuple[str, int]:
         """Host (an IPv6 address without its brackets) and port (0: any free one)."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return values.host_and_port(self.listen)
 
 
 class Log(Section):
@@ -199,6 +199,7 @@ class Config(Section):
     accounts: tuple[AccountConfig, ...] = ()
     budgets: tuple[BudgetConfig, ...] = ()
     customers: Customers = Customers()
+    ai: Ai = Ai()
     collectors: tuple[CollectorConfig, ...] = ()
 
     def configured_budgets(self) -> tuple[Budget, ...]:

@@ -65,6 +65,12 @@ def listen_address(value: object) -> object:
     return value
 
 
+def host_and_port(listen: str) -> tuple[str, int]:
+    """What an address to listen on is made of; an IPv6 address without its brackets."""
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
 def telemetry_path(path: str) -> str:
     """A path for the metrics, beside the other pages."""
     if not _PATH.fullmatch(path) or path.startswith("/-/"):
