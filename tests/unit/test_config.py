@@ -18,6 +18,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter, field_validator
 from pydantic_core.core_schema import ErrorType
 
 from finops_exporter import config, explain, yaml_source
+from finops_exporter.ai_config import Ai, PriceOverride
 from finops_exporter.collectors import collector_class
 from finops_exporter.collectors.focus.options import FocusOptions
 from finops_exporter.config import Billing, CollectorConfig, Config, Rate, options_of
@@ -356,6 +357,7 @@ def test_the_example_is_complete_and_tells_the_defaults() -> None:
         plain.customers,
     )
     assert loaded.billing.model_copy(update={"rates": {}}) == plain.billing
+    assert loaded.ai.model_copy(update={"prices": ()}) == plain.ai
     (collector,) = loaded.collectors
     expected = CollectorConfig(type="focus", name="bill")
     assert collector.model_copy(update={"options": {}, "place": expected.place}) == expected
@@ -396,6 +398,14 @@ def test_the_documentation_has_examples_and_names_every_section() -> None:
     text = (DOCS / "configuration.md").read_text(encoding="utf-8")
     assert [name for name in Config.model_fields if f"\n| `{name}` |" not in text] == []
     assert [name for name in config.QUERY_KEYS if f"`{name}`" not in text] == []
+
+
+def test_every_key_of_the_section_ai_is_explained() -> None:
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    for title, model in (("`ai`", Ai), ("a price", PriceOverride)):
+        table = text.split(f"\n| key of {title} |")[1].split("\n\n")[0]
+        named = " ".join(re.findall(r"^\| ([^|]*`) \|", table, re.MULTILINE))
+        assert sorted(re.findall(r"`(\w+)`", named)) == sorted(model.model_fields)
 
 
 def test_what_the_page_on_budgets_shows_can_be_loaded(tmp_path: Path) -> None:
