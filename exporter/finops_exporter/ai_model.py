@@ -63,6 +63,7 @@ class Check:
     """May this call be made? `reserve_usd` is the most it can cost.
 
     `print` tells the content of the question: the same id with another print is another question.
+    `at` is when it was asked, unless that is just now.
     """
 
     request_id: str
@@ -70,6 +71,7 @@ class Check:
     model: str
     reserve_usd: Decimal
     print: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,18 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for every call, whoever makes it.
+
+    `hold` is how long a call may take before it counts as lost; `enforce` off refuses nobody.
+    """
+
+    hold: timedelta = timedelta(minutes=10)
+    deny_unknown: bool = False
+    enforce: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class AiBudget:
     """A row of budgets: what a tenant may spend in a month on a model (or all, ALL_MODELS).
 
@@ -169,6 +183,23 @@ class AiBudget:
     tier: str
     owner: str
     critical: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetChange:
+    """What to set of a budget; None leaves it as it is (of a new budget: the default)."""
+
+    tenant_id: str
+    model: str = ALL_MODELS
+    limit_usd: Decimal | None = None
+    soft_limit_ratio: Decimal | None = None
+    timezone: str | None = None
+    fail_mode: FailMode | None = None
+    allowance_usd: Decimal | None = None
+    enforce: bool | None = None
+    tier: str | None = None
+    owner: str | None = None
+    critical: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,3 +29,7 @@ class CollectError(FinopsError):
 
 class NotSentError(CollectError):
     """A call that did not reach the remote side, which therefore does not charge for it."""
+
+
+class UnavailableError(StoreError):
+    """The ledger cannot decide now: its database is away, or too slow; ask again later."""

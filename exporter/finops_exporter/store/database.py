@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psycopg
@@ -37,10 +38,20 @@ def describe(url: str) -> str:
 class Database:
     """A pool of connections in autocommit mode and UTC.
 
+    `wait_seconds` is how long to wait for a connection, `statement_seconds` for a statement (None:
+    as long as it takes); a server that does not acknowledge is given up after `wait_seconds`.
+
     Every failure of the driver comes out as a StoreError that names the place, never the password.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 4, wait_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 4,
+        wait_seconds: float = 10.0,
+        statement_seconds: float | None = None,
+    ) -> None:
         try:
             self.place = describe(url)
         except psycopg.ProgrammingError:
@@ -57,13 +68,14 @@ class Database:
             timeout=wait_seconds,
             open=False,
             # Not as an option of the connection: that would replace the options in the URL.
-            configure=_in_utc,
+            configure=partial(_configure, statement_seconds),
             check=ConnectionPool.check_connection,
             reconnect_timeout=wait_seconds,
             kwargs={
                 "autocommit": True,
                 "application_name": "finops-exporter",
                 "connect_timeout": max(2, round(wait_seconds)),
+                "tcp_user_timeout": round(1000 * max(2, wait_seconds)),
             },
         )
 
@@ -118,8 +130,11 @@ class Database:
             )
 
 
-def _in_utc(connection: Connection) -> None:
+def _configure(statement_seconds: float | None, connection: Connection) -> None:
     connection.execute("SET timezone = 'UTC'")
+    if statement_seconds is not None:
+        limit = f"{statement_seconds * 1000:.0f}"
+        connection.execute("SELECT set_config('statement_timeout', %s, false)", [limit])
 
 
 def run(connection: Connection, name: str, parameters: Mapping[str, Any] | None = None) -> int:

@@ -1,0 +1,132 @@
+"""Group commit: what is asked while a transaction runs goes into the next one, all together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import structlog
+
+from finops_exporter.errors import StoreError, UnavailableError
+from finops_exporter.store.ledger import Answer, Asked, ContendedError, WrongCallError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+log = structlog.get_logger()
+
+Told: TypeAlias = Answer | Exception | None
+
+MOST = 256
+"""How many calls at most are decided in one transaction."""
+
+TRIES = 5
+"""How often calls are tried in which somebody else is in the way."""
+
+
+class Waiting(NamedTuple):
+    """A call, and where its answer is waited for."""
+
+    asked: Asked
+    answer: asyncio.Future[Answer | None]
+
+
+class Group:
+    """Decides calls in a thread of its own, as many at once as are waiting.
+
+    `decide` gets calls with distinct ids and gives their answers; it raises StoreError when the
+    database cannot be used, ContendedError when it is to be tried again, and WrongCallError when a
+    call among them cannot be read.
+    """
+
+    def __init__(self, decide: Callable[[Sequence[Asked]], Sequence[Answer | None]]) -> None:
+        self._decide = decide
+        self._queue: deque[Waiting] = deque()
+        self._something = threading.Condition()
+        self._is_stopping = False
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._work, name="ai-ledger", daemon=True)
+        self._thread.start()
+
+    async def ask(self, asked: Asked) -> Answer | None:
+        """The answer to a call; raises UnavailableError, or WrongCallError."""
+        waiting = Waiting(asked, self._loop.create_future())
+        with self._something:
+            if self._is_stopping:
+                raise UnavailableError("the process is ending; ask another one")
+            self._queue.append(waiting)
+            self._something.notify()
+        return await waiting.answer
+
+    def stop(self, seconds: float) -> bool:
+        """Decide what still waits, within `seconds`; whether that was done in time. Blocks."""
+        with self._something:
+            self._is_stopping = True
+            self._something.notify()
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        while batch := self._next():
+            try:
+                answers: Sequence[Told] = self._answers(batch)
+            except StoreError as error:
+                answers = [UnavailableError(str(error)) for _ in batch]
+            except Exception:
+                # A mistake of ours: those who wait must hear nevertheless.
+                log.exception("calls could not be decided")
+                answers = [UnavailableError("internal error") for _ in batch]
+            told = [(one.answer, answer) for one, answer in zip(batch, answers, strict=True)]
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                # All at once: what costs is to wake it up.
+                self._loop.call_soon_threadsafe(_tell, told)
+
+    def _next(self) -> list[Waiting]:
+        """Those that wait, at most MOST and each id once; empty at the end."""
+        with self._something:
+            while True:
+                while not self._queue and not self._is_stopping:
+                    self._something.wait()
+                batch = self._distinct()
+                if batch or not self._queue:
+                    return batch
+
+    def _distinct(self) -> list[Waiting]:
+        found: dict[str, Waiting] = {}
+        later: list[Waiting] = []
+        while self._queue and len(found) < MOST:
+            one = self._queue.popleft()
+            if one.answer.cancelled():
+                continue  # nobody waits any more, and nothing was begun
+            if one.asked.call.request_id in found:
+                later.append(one)
+            else:
+                found[one.asked.call.request_id] = one
+        self._queue.extendleft(reversed(later))
+        return list(found.values())
+
+    def _answers(self, batch: Sequence[Waiting]) -> Sequence[Told]:
+        for _ in range(TRIES):
+            try:
+                return self._decide([one.asked for one in batch])
+            except ContendedError:
+                continue
+            except WrongCallError as error:
+                if len(batch) == 1:
+                    return [error]
+                # One of them is to blame; the others must not suffer for it.
+                return [answer for one in batch for answer in self._answers([one])]
+        raise UnavailableError("too many others use the same budgets just now; ask again")
+
+
+def _tell(told: Sequence[tuple[asyncio.Future[Answer | None], Told]]) -> None:
+    for future, answer in told:
+        if future.done():
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

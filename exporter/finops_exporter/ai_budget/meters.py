@@ -1,0 +1,79 @@
+"""What a process knows of its own ledger: the metrics finops_ai_*; absent until it is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector, CollectorRegistry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client.core import Metric
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Meters(Collector):
+    """Counts what a process decides; `registry` shows it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._checks = Counter(
+            "finops_ai_checks",
+            "Checks that this process has answered, by outcome.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "finops_ai_check_seconds",
+            "How long a check took until its answer, seconds.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._orphans = Counter(
+            "finops_ai_orphans_charged",
+            "Calls that were admitted and never reported, which this process charged with what was "
+            "held for them.",
+            registry=registry,
+        )
+        self._up: bool | None = None
+        self._fail_open: bool | None = None
+        registry.register(self)
+
+    def checked(self, outcome: str, seconds: float) -> None:
+        """A check was answered."""
+        self._checks.labels(outcome).inc()
+        self._seconds.observe(seconds)
+
+    def charged(self, orphans: int) -> None:
+        """Calls were charged that nobody reported."""
+        self._orphans.inc(orphans)
+
+    def database_is(self, *, up: bool) -> None:
+        """The ledger's database answered, or did not."""
+        self._up = up
+
+    def fails_open(self, *, pending: bool) -> None:
+        """Whether calls are decided, or wait to be counted, that the database does not know."""
+        self._fail_open = pending
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing beforehand: what is not known is absent."""
+        yield from ()
+
+    def collect(self) -> Iterator[Metric]:
+        """The gauges that are known."""
+        if self._up is not None:
+            yield GaugeMetricFamily(
+                "finops_ai_ledger_database_up",
+                "Whether the database of the AI ledger answered when it was asked last.",
+                value=float(self._up),
+            )
+        if self._fail_open is not None:
+            yield GaugeMetricFamily(
+                "finops_ai_ledger_fail_open",
+                "Whether calls are admitted without the database, or wait to be counted.",
+                value=float(self._fail_open),
+            )
