@@ -21,7 +21,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help docs run test check lint unit integration test-timescale bench bench-quick bench-tools clean tools
+.PHONY: help docs run test check lint unit integration test-timescale bench bench-quick bench-tools clean tools prices
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -89,3 +89,7 @@ clean: ## remove what was built here (not the demo's data)
 
 docs: .venv/.dev-stamp ## write the generated pages of docs/
 	@$(BIN)/python -c 'from finops_exporter.exposition.catalogue import as_markdown; print(as_markdown(), end="")' > docs/metrics.md
+
+prices: .venv/.dev-stamp ## write the table of AI prices anew, from the genai-prices of uv.lock
+	@$(BIN)/python tools/flatten_prices.py > .cache/prices.jsonl
+	@mv .cache/prices.jsonl exporter/finops_exporter/ai_budget/prices.jsonl

@@ -18,7 +18,8 @@ PerMillion = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=20)]
 class Price(Section):
     """What a million tokens of each kind cost, in US dollars.
 
-    A kind without a price of its own costs what input costs; a batch costs `batch` times as much.
+    A cache without a price of its own costs what input costs, an hour in it what five minutes cost;
+    a batch costs `batch` times as much.
     """
 
     input: PerMillion
