@@ -7,9 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictBool, Tag
 
 from finops_exporter import values
+from finops_exporter.ai_model import LONGEST_ID
 from finops_exporter.section import Count, Day, Positive, Section, Text
 
 PerMillion = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=20)]
@@ -36,8 +37,28 @@ class PriceOverride(Price):
     The model is named exactly, or by how its name begins, with a * behind.
     """
 
-    model: Text
+    model: Annotated[Text, Field(max_length=LONGEST_ID), AfterValidator(values.model_name)]
     effective_from: Day
+
+
+def _not_free(price: Price) -> Price:
+    if not (price.input and price.output):
+        raise ValueError("cannot be free: input and output must be greater than 0")
+    return price
+
+
+def _word(value: object) -> object:
+    if value != "deny":
+        raise ValueError("must be deny, or a price with input and output")
+    return value
+
+
+UnknownModel = Annotated[
+    Annotated[Price, AfterValidator(_not_free), Tag("price")]
+    | Annotated[Literal["deny"], BeforeValidator(_word), Tag("word")],
+    # What is wrong with a price is told, and not that it is no word.
+    Discriminator(lambda value: "price" if isinstance(value, dict | Price) else "word"),
+]
 
 
 class Ai(Section):
@@ -47,7 +68,7 @@ class Ai(Section):
     listen: Annotated[str, BeforeValidator(values.listen_address)] = "0.0.0.0:3010"
     enforce: StrictBool = True
     unknown_tenant: Literal["allow", "deny"] = "allow"
-    unknown_model: Price | Literal["deny"] = "deny"
+    unknown_model: UnknownModel = "deny"
     prices: tuple[PriceOverride, ...] = ()
     default_max_output_tokens: Count = Field(default=4096, ge=1, le=10_000_000)
     hold: Positive = timedelta(minutes=10)

@@ -307,6 +307,17 @@ def _identities(raw: Mapping[str, Any]) -> Iterator[tuple[KeyPath, object, str]]
             if isinstance(day := item.get("from"), str):
                 place = ("billing", "rates", currency, index, "from")
                 yield place, ("rate", currency, day), "is the same day"
+    yield from _price_identities(raw)
+
+
+def _price_identities(raw: Mapping[str, Any]) -> Iterator[tuple[KeyPath, object, str]]:
+    """The same for prices of AI models, in whose names upper and lower case are the same."""
+    ai = raw.get("ai")
+    for index, item in _mappings(ai.get("prices") if isinstance(ai, dict) else None):
+        model, day = item.get("model"), item.get("effective_from")
+        if isinstance(model, str) and isinstance(day, str):
+            identity = ("price", model.lower(), day)
+            yield ("ai", "prices", index), identity, "is for the same model and day"
 
 
 def _rates(raw: Mapping[str, Any]) -> Mapping[Any, Any]:

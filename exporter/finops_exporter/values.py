@@ -104,6 +104,13 @@ def label(text: str) -> str:
     return text
 
 
+def model_name(name: str) -> str:
+    """A model's name, or with a * behind how names of models begin."""
+    if not name.isprintable() or name != name.strip() or "*" in name[:-1] or name == "*":
+        raise ValueError("must be a model's name, or how names begin with a * behind")
+    return name
+
+
 def time_zone(name: str) -> str:
     """The name of a time zone of the IANA database."""
     try:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter, field_validator
 from pydantic_core.core_schema import ErrorType
 
 from finops_exporter import config, explain, yaml_source
-from finops_exporter.ai_config import Ai, PriceOverride
+from finops_exporter.ai_config import Ai, Price, PriceOverride
 from finops_exporter.collectors import collector_class
 from finops_exporter.collectors.focus.options import FocusOptions
 from finops_exporter.config import Billing, CollectorConfig, Config, Rate, options_of
@@ -154,6 +154,35 @@ def test_everything_is_read_as_it_is_written() -> None:
     assert loaded.warnings() == [
         "database.data_dir: has no effect, because a database URL is given",
     ]
+
+
+def test_the_section_ai_is_read_as_it_is_written() -> None:
+    ai = load(CASES / "ai.ok.yaml").ai
+    assert (ai.address, ai.enforce, ai.unknown_tenant, ai.orphans) == (
+        ("::1", 0),
+        False,
+        "deny",
+        "release",
+    )
+    assert ai.unknown_model == Price(
+        input=Decimal(15), output=Decimal(75), cache_write_1h=Decimal(30)
+    )
+    opus, free, llama = ai.prices
+    assert (opus.model, opus.effective_from, opus.batch) == (
+        "claude-3-opus*",
+        date(2026, 1, 1),
+        Decimal("0.5"),
+    )
+    assert {free.input, free.output} == {Decimal(0)}
+    assert (free.batch, free.cache_read) == (Decimal(1), None)
+    assert llama.input == Decimal("0.1000000000000000001")
+    assert (llama.cache_read, llama.cache_write, llama.cache_write_1h) == (
+        Decimal("0.01"),
+        Decimal("0.2"),
+        Decimal("0.3"),
+    )
+    assert (ai.hold, ai.usage_retention) == (timedelta(seconds=90), timedelta(days=400))
+    assert (ai.journal_dir, ai.max_tenants, ai.requests_per_second) == (Path("journal"), 10, 50)
 
 
 def test_a_collectors_own_options_are_kept_for_its_own_model() -> None:
