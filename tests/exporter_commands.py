@@ -17,3 +17,10 @@ def commands() -> Mapping[str, click.Command]:
     context = click.Context(main)
     found = {name: main.get_command(context, name) for name in main.list_commands(context)}
     return {name: command for name, command in found.items() if command is not None}
+
+
+def below_of(command: click.Command) -> list[str]:
+    """The names of the commands below a group; none of any other command."""
+    if not isinstance(command, click.Group):
+        return []
+    return command.list_commands(click.Context(command))

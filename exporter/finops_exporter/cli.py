@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 ELSEWHERE = {
+    "ai": "finops_exporter.ai_command",
     "anomalies": "finops_exporter.anomaly_command",
     "backtest": "finops_exporter.backtest_command",
     "budget": "finops_exporter.budget_command",

@@ -32,7 +32,8 @@ class Commands(click.Group):
     """Prints our own errors as one sentence and turns them into exit codes.
 
     `elsewhere` names commands by their modules, which are imported only when they are asked for:
-    a process that runs for months shall not hold what it never uses.
+    a process that runs for months shall not hold what it never uses. The module calls the command
+    by the same name, or by the one that stands behind a colon.
     """
 
     def __init__(self, *args: Any, elsewhere: Mapping[str, str], **options: Any) -> None:
@@ -46,7 +47,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, or None."""
         if cmd_name in self._elsewhere:
-            found: click.Command = getattr(import_module(self._elsewhere[cmd_name]), cmd_name)
+            module, _, name = self._elsewhere[cmd_name].partition(":")
+            found: click.Command = getattr(import_module(module), name or cmd_name)
             return found
         return super().get_command(ctx, cmd_name)
 

@@ -10,12 +10,11 @@ from contextlib import closing
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import click
 import psycopg
 import pytest
 from psycopg import sql
 
-from exporter_commands import commands
+from exporter_commands import below_of, commands
 from integration.bills import charge, write_bill
 from integration.processes import (
     COMMAND,
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 COMMANDS = sorted(
     f"{name} {below}".strip()
     for name, command in commands().items()
-    for below in (command.commands if isinstance(command, click.Group) else [""])
+    for below in (below_of(command) or [""])
 )
 
 

@@ -437,6 +437,14 @@ def test_every_key_of_the_section_ai_is_explained() -> None:
         assert sorted(re.findall(r"`(\w+)`", named)) == sorted(model.model_fields)
 
 
+def test_what_the_page_on_prices_shows_can_be_loaded(tmp_path: Path) -> None:
+    page = (DOCS / "ai-pricing.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "config.yaml"
+    file.write_text(block, encoding="utf-8")
+    assert len(config.load(file, {}).ai.prices) == 3
+
+
 def test_what_the_page_on_budgets_shows_can_be_loaded(tmp_path: Path) -> None:
     page = (DOCS / "budgets.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)

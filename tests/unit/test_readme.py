@@ -30,6 +30,7 @@ def test_the_commands_of_the_readme_are_the_commands() -> None:
         "sources",
         "budget",
         "customers",
+        "ai",
         "check-config",
         "anomalies",
         "doctor",

@@ -119,9 +119,10 @@ class PriceTable:
         self.model = lru_cache(maxsize=_REMEMBERED)(self._model)
 
     def names(self) -> Iterator[str]:
-        """Names that models are known by, in lower case; most have their provider before them."""
+        """Names of models, in lower case; not each has a price. It takes a while."""
         for provider in self._providers.values():
-            for name in provider.exact:
+            ids = (json.loads(line)[0].lower() for line in provider.lines)
+            for name in (*ids, *provider.exact):
                 yield name if matches(provider.sells, name) else f"{provider.id}/{name}"
 
     def _model(self, name: str) -> Model | None:

@@ -65,14 +65,19 @@ class Rates:
         given = tokens.total - tokens.output
         return {kind: getattr(self, kind).at(given) for kind in KINDS}
 
-    def cost(self, tokens: Tokens) -> Decimal:
-        """What a call with these tokens costs, in US dollars; never rounded."""
+    def parts(self, tokens: Tokens) -> dict[str, Decimal]:
+        """What the tokens of each kind cost, in US dollars; never rounded."""
         prices = self.per_million(tokens)
         with localcontext(_EXACT):
-            millionths = sum(
-                (price * getattr(tokens, kind) for kind, price in prices.items()), Decimal(0)
-            )
-            return millionths.scaleb(-6) + self.call_usd
+            return {
+                kind: (price * getattr(tokens, kind)).scaleb(-6) for kind, price in prices.items()
+            }
+
+    def cost(self, tokens: Tokens) -> Decimal:
+        """What a call with these tokens costs, in US dollars; never rounded."""
+        parts = self.parts(tokens)
+        with localcontext(_EXACT):
+            return sum(parts.values(), self.call_usd)
 
 
 def rates_of(known: Mapping[str, Rate], call_usd: Decimal = Decimal(0)) -> Rates:

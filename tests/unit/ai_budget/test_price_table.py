@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
 import tomllib
@@ -47,7 +48,8 @@ def cost(name: str, at: datetime = NOW, *, batch: bool = False, **tokens: int) -
 
 
 def test_the_file_is_what_the_pinned_package_gives() -> None:
-    assert run("tools/flatten_prices.py") == FILE.read_text(encoding="utf-8")
+    is_same = run("tools/flatten_prices.py") == FILE.read_text(encoding="utf-8")
+    assert is_same, "run `make prices` and commit what it writes"
     dev = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["dev"]
     assert f"genai-prices=={price_table().version}" in dev
 
@@ -57,6 +59,12 @@ def test_the_file_carries_the_licence_of_what_it_is_made_of() -> None:
     assert head["source"] == "https://github.com/pydantic/genai-prices"
     assert "MIT" in head["licence"]
     assert "Copyright (c) Pydantic Services Inc." in head["licence"]
+
+
+def test_the_page_on_prices_tells_what_we_add_and_which_version_it_is() -> None:
+    page = (ROOT / "docs/ai-pricing.md").read_text(encoding="utf-8")
+    assert [rule.source for rule in (*BATCH_RULES, *CACHE_RULES) if rule.source not in page] == []
+    assert set(re.findall(r"genai-prices\S* ([0-9.]+[0-9])", page)) == {price_table().version}
 
 
 # Against genai-prices
