@@ -75,17 +75,14 @@ BATCH_RULES = (
 )
 """The share of every kind's standard rate, where a batch has no price."""
 
-_BEDROCK = re.compile(
-    r"(?:[a-z]{2,6}(?:-gov)?\.)?"  # an inference profile: us., eu., apac., global., us-gov.
-    r"(?:ai21|amazon|anthropic|cohere|deepseek|google|meta|minimax|mistral|moonshot|moonshotai"
-    r"|nvidia|openai|qwen|twelvelabs|writer|zai)\.[a-z0-9]"
-)
+_BEDROCK = re.compile(r"(?:(?:us|us-gov|eu|apac|au|ca|in|jp|global)\.)?(?:amazon|anthropic)\.[a-z]")
 
 
 def provider_of(name: str) -> str | None:
     """Whose name for a model this is by its form alone, in lower case; None where it tells nobody.
 
-    Only Amazon Bedrock puts vendor and point before a model:
+    Amazon Bedrock puts a vendor and a point before a model, and a region before that. Others do so
+    too (Oracle has its own meta.llama-...), but nobody else with these two vendors:
     https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html
     """
     return "aws" if _BEDROCK.match(name) else None

@@ -254,6 +254,7 @@ def test_a_call_itself_may_cost() -> None:
         "us.anthropic.no-such-model",
         "nobody.claude-3-haiku-20240307",
         "us.claude-3-haiku-20240307",
+        "openai.gpt-oss-120b",  # whether it is Amazon's or Oracle's
     ],
 )
 def test_a_name_that_nobody_sells_is_no_model(name: str) -> None:
