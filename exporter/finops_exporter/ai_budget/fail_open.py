@@ -102,7 +102,7 @@ class FailOpen:
         self._server_now = server_now
         self._wants_nothing = False
         self._lock = threading.Lock()
-        self._state = State(is_pending=bool(journal.entries()))
+        self._state = State(is_pending=not journal.is_empty)
 
     @property
     def is_pending(self) -> bool:
@@ -189,6 +189,10 @@ class FailOpen:
         self._wants_nothing = True
         self.renew(connection)
 
+    def close(self) -> None:
+        """Let another process take the journal up."""
+        self._journal.close()
+
     def _set_aside(
         self, connection: Connection, wanted: Sequence[OpenBudget], now: datetime
     ) -> dict[tuple[str, str], Allowance | None]:
@@ -231,7 +235,7 @@ class FailOpen:
 
     def _is_due(self, wanted: Sequence[OpenBudget], now: datetime) -> bool:
         kept = self._state.allowances
-        if {(one.tenant_id, one.model) for one in wanted} != set(kept):
+        if self._wants_nothing or {(one.tenant_id, one.model) for one in wanted} != set(kept):
             return True
         for budget in wanted:
             found = kept[budget.tenant_id, budget.model]

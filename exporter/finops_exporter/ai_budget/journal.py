@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import uuid
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from finops_exporter.errors import FinopsError
@@ -28,16 +28,24 @@ class Journal:
     """
 
     def __init__(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.path, self._file = _own_file(folder)
-            self._drop_torn_line()
-            self.id = self._name()
-        except OSError as error:
-            raise FinopsError(
-                f"ai.journal_dir: cannot write below {folder}: {error.strerror}"
-            ) from error
+        with ExitStack() as stack:
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self.path, self._file = _own_file(folder)
+                stack.callback(self._file.close)
+                self._drop_torn_line()
+                self.id = self._name()
+            except OSError as error:
+                raise FinopsError(
+                    f"ai.journal_dir: cannot write below {folder}: {error.strerror}"
+                ) from error
+            stack.pop_all()
         self._begin = len(_header(self.id))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is written down."""
+        return self.path.stat().st_size <= self._begin
 
     def append(self, entries: Sequence[dict[str, Any]]) -> None:
         """Write them down; they are on the disk when this returns. Raises OSError."""
