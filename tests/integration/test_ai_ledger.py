@@ -310,7 +310,8 @@ def test_without_a_database_nothing_is_decided() -> None:
             ):
                 with pytest.raises(UnavailableError, match="unreachable"):
                     await question
-            assert not await ledger.is_up()
+            assert not await ledger.ask_whether_up()
+            assert not ledger.is_up
 
     asyncio.run(scenario())
     away.close()

@@ -103,7 +103,12 @@ class Ledger:
             lambda connection: ai_budgets.top_consumers(connection, most, self._server_now())
         )
 
-    async def is_up(self) -> bool:
+    @property
+    def is_up(self) -> bool:
+        """Whether the database answered when it was asked last; asks nobody."""
+        return self._meters.is_up
+
+    async def ask_whether_up(self) -> bool:
         """Whether the database answers."""
         try:
             await self._read(lambda connection: connection.execute("SELECT").statusmessage)

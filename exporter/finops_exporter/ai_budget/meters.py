@@ -42,6 +42,11 @@ class Meters(Collector):
         self._fail_open: bool | None = None
         registry.register(self)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the ledger's database answered when it was asked last."""
+        return bool(self._up)
+
     def checked(self, outcome: str, seconds: float) -> None:
         """A check was answered."""
         self._checks.labels(outcome).inc()
