@@ -23,13 +23,13 @@ class StoreError(FinopsError):
     """The database refused, is unreachable, or holds what we did not expect."""
 
 
+class UnavailableError(StoreError):
+    """The database cannot be asked now; the same may well work in a moment."""
+
+
 class CollectError(FinopsError):
     """A source could not be read as a whole; what is stored stays as it is."""
 
 
 class NotSentError(CollectError):
     """A call that did not reach the remote side, which therefore does not charge for it."""
-
-
-class UnavailableError(StoreError):
-    """The ledger cannot decide now: its database is away, or too slow; ask again later."""

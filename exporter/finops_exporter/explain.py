@@ -116,6 +116,18 @@ def without_empty(model: type[BaseModel], raw: Mapping[str, object]) -> dict[str
     return {key: value for key, value in raw.items() if value is not None or key not in known}
 
 
+def sentence(detail: ErrorDetails) -> str:
+    """What pydantic found wrong with a value that is no secret, in words that show it."""
+    return _sentence(detail, Document("no document"), secret=False)
+
+
+def unknown_key(key: str, allowed: Collection[str]) -> str:
+    """That there is no such key; which are, and which is nearest."""
+    near = get_close_matches(key, allowed, n=1)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    return f"unknown key{hint} (allowed: {', '.join(sorted(allowed)) or 'none'})"
+
+
 def shown(value: object) -> str:
     """The value for a message: what is hidden and what is long is only described."""
     if isinstance(value, Hidden):
@@ -139,7 +151,7 @@ def _problems(
         location = tuple(part for part in detail["loc"] if part != "[key]")
         if detail["type"] == "extra_forbidden":
             allowed = {*_keys_at(model, location[:-1]), *(also if len(location) == 1 else ())}
-            text = _unknown(str(location[-1]), allowed)
+            text = unknown_key(str(location[-1]), allowed)
         else:
             text = _sentence(detail, place.document, secret=_is_secret(model, location))
         yield Problem(_path(place, location, missing=detail["type"] == "missing"), text)
@@ -153,12 +165,6 @@ def _path(place: Place, location: KeyPath, *, missing: bool) -> KeyPath:
         if not lines or (*path, part) in lines:
             path = (*path, part)
     return (*path, location[-1]) if missing and lines else path
-
-
-def _unknown(key: str, allowed: Collection[str]) -> str:
-    near = get_close_matches(key, allowed, n=1)
-    hint = f'; did you mean "{near[0]}"?' if near else ""
-    return f"unknown key{hint} (allowed: {', '.join(sorted(allowed))})"
 
 
 def _sentence(detail: ErrorDetails, document: Document, *, secret: bool) -> str:

@@ -53,6 +53,7 @@ class Connection(web.RequestHandler):
         self._unanswered = 0
         self._newest = b""
         self._answering = False
+        self._head_has_come = False
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -74,6 +75,14 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless the client sends more than the head of a request can have."""
+        if not data:  # aiohttp goes on with what it had put aside
+            super().data_received(data)
+            return
+        if self._is_body(data):
+            # Not counted: aiohttp takes in no more than the reader of the body asks for.
+            self._stop_timer()
+            super().data_received(data)
+            return
         self._unanswered += len(data)
         self._newest = (self._newest + data)[-len(HEAD_END) :]
         if self._unanswered > HEAD_BYTES:
@@ -105,15 +114,19 @@ class Connection(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Send the answer; a client that does not read it in time is cut off."""
         limit = seconds_to_send(request.headers, self._clients.write_seconds)
+        timer = asyncio.get_running_loop().call_later(limit, self._answer_is_late, limit)
         try:
-            async with asyncio.timeout(limit):
-                sent = await super().finish_response(request, resp, start_time)
-        except TimeoutError:
-            log.debug("a client was cut off: it did not read its answer", seconds=limit)
-            self.abort()
-            return resp, True
+            sent = await super().finish_response(request, resp, start_time)
+        finally:
+            timer.cancel()
+        if sent[1]:  # the client has gone
+            return sent
         self._answering = False
         self._is_over = not resp.keep_alive
+        if self._head_has_come:
+            # Where the next head begins is not known: it has as long as any, from its next byte on.
+            self._head_has_come = False
+            self._newest = b""
         if self._is_within_a_head:
             self._await_head()
         return sent
@@ -129,14 +142,13 @@ class Connection(web.RequestHandler):
         self.head_is_complete()
         if status >= 500:  # noqa: PLR2004 - where mistakes of the server begin in HTTP
             self.log_exception("a request could not be answered", exc_info=exc)
-            text = "internal error\n"
         else:
             # Not the message: it quotes the request, in which a password may stand.
             log.debug("a request was malformed", status=status, error=type(exc).__name__)
-            text = "bad request\n"
         if request.writer.output_size > 0:
             raise ConnectionResetError("half an answer is sent already")
-        answer = web.Response(status=status, text=text, headers=self._clients.headers())
+        answer = self._clients.complaint(status)
+        answer.headers.extend(self._clients.headers())
         answer.force_close()
         return answer
 
@@ -149,9 +161,22 @@ class Connection(web.RequestHandler):
         if self._socket is not None:
             self._socket.abort()
 
+    def _is_body(self, data: bytes) -> bool:
+        """Whether the data are (or end a head and begin) a body, where bodies are taken at all.
+
+        What follows an answer that ends the connection is the rest of a body that nobody wants.
+        """
+        if not self._clients.takes_bodies:
+            return False
+        if not (self._is_over or self._head_has_come):
+            end = (self._newest + data).find(HEAD_END)
+            size = self._unanswered - len(self._newest) + end
+            self._head_has_come = end >= 0 and size <= HEAD_BYTES
+        return self._is_over or self._head_has_come
+
     @property
     def _is_within_a_head(self) -> bool:
-        """Whether the client has begun a request that is not complete: all we take are heads."""
+        """Whether the client has begun a request whose head is not complete."""
         return self._newest not in (b"", HEAD_END)
 
     def _await_head(self) -> None:
@@ -163,6 +188,10 @@ class Connection(web.RequestHandler):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _answer_is_late(self, limit: float) -> None:
+        log.debug("a client was cut off: it did not read its answer", seconds=limit)
+        self.abort()
 
     def _head_is_late(self) -> None:
         self._turn_away(b"408 Request Timeout" if self._is_within_a_head else b"")
@@ -182,11 +211,19 @@ class Connection(web.RequestHandler):
             self.force_close()
 
 
+def _complaint(status: int) -> web.Response:
+    # From 500 on it is the server's mistake, in HTTP.
+    text = "internal error\n" if status >= 500 else "bad request\n"  # noqa: PLR2004
+    return web.Response(status=status, text=text)
+
+
 class Clients(web.Server):
     """All connections to the port.
 
     `headers` belong to every answer; `write_seconds` is how long an answer may take where the
-    client does not say; `allows` is asked whether a client's certificate may come in.
+    client does not say; `allows` is asked whether a client's certificate may come in; `complaint`
+    makes the answer to what is no request (below 500) and for a mistake of ours. With
+    `takes_bodies`, requests may have a body, and the handler limits its length and its time.
     """
 
     def __init__(
@@ -197,9 +234,13 @@ class Clients(web.Server):
         write_seconds: float,
         most: int,
         allows: Callable[[asyncio.Transport], bool],
+        complaint: Callable[[int], web.Response] = _complaint,
+        takes_bodies: bool = False,
     ) -> None:
         super().__init__(handler, request_factory=_request)
         self.headers = headers
+        self.complaint = complaint
+        self.takes_bodies = takes_bodies
         self.write_seconds = write_seconds
         self.turned_away = 0
         self._most = most
@@ -217,6 +258,7 @@ class Clients(web.Server):
             max_field_size=LINE_BYTES,
             max_headers=HEAD_LINES,
             lingering_time=1.0,
+            auto_decompress=False,
         )
 
     def may_come_in(self, transport: asyncio.Transport) -> bool:

@@ -41,8 +41,11 @@ class Chunks(web.StreamResponse):
 
 def seconds_to_send(headers: Mapping[str, str], default: float) -> float:
     """How long the client waits for its answer, if it says so in numbers that make sense."""
+    told = headers.get(TIMEOUT_HEADER)
+    if told is None:
+        return default
     try:
-        asked = float(headers.get(TIMEOUT_HEADER, ""))
+        asked = float(told)
     except ValueError:
         return default
     if not math.isfinite(asked) or asked <= 0:

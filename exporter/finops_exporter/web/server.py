@@ -10,6 +10,8 @@ from finops_exporter.web.connection import Clients
 from finops_exporter.web.pages import Pages
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from finops_exporter.web.protection import Protection
     from finops_exporter.web.views import Views
 
@@ -38,13 +40,11 @@ class Options:
 
 
 class Listener:
-    """Serves the pages until it is stopped; `port` is where."""
+    """Serves until it is stopped; `port` is where."""
 
-    def __init__(self, listening: asyncio.Server, clients: Clients, protection: Protection) -> None:
+    def __init__(self, listening: asyncio.Server, clients: Clients) -> None:
         self._listening = listening
         self._clients = clients
-        self._protection = protection
-        self._watching = asyncio.create_task(protection.watch())
         self.port = int(listening.sockets[0].getsockname()[1])
 
     @property
@@ -62,18 +62,27 @@ class Listener:
         self._listening.close()
         await asyncio.sleep(0)  # a request that has just come in counts as under way
         await self._clients.stop(FINISH_SECONDS)
+
+
+class PagesListener(Listener):
+    """Serves the pages, and follows the web configuration."""
+
+    def __init__(self, listening: asyncio.Server, clients: Clients, protection: Protection) -> None:
+        super().__init__(listening, clients)
+        self._protection = protection
+        self._watching = asyncio.create_task(protection.watch())
+
+    async def stop(self) -> None:
+        """The same; after that, nobody's password is checked any more."""
+        await super().stop()
         self._watching.cancel()
         await asyncio.wait({self._watching})
         self._protection.close()
 
 
-async def start(views: Views, options: Options, protection: Protection) -> Listener:
-    """Serve; raises OSError when it cannot listen there."""
-    name = f"{NAME}/{views.version}" if options.show_version else NAME
-
-    def headers() -> dict[str, str]:
-        return {"Server": name, **protection.headers}
-
+async def start(views: Views, options: Options, protection: Protection) -> PagesListener:
+    """Serve the pages; raises OSError when it cannot listen there."""
+    headers = headers_of(views.version if options.show_version else "", protection)
     pages = Pages(
         views,
         admits=protection.admits,
@@ -88,14 +97,25 @@ async def start(views: Views, options: Options, protection: Protection) -> Liste
         most=options.max_connections,
         allows=protection.may_come_in,
     )
+    listening = await listen(clients, options.host, options.port, protection)
+    return PagesListener(listening, clients, protection)
+
+
+def headers_of(version: str, protection: Protection) -> Callable[[], Mapping[str, str]]:
+    """What gives the headers of every answer; `version` may be empty."""
+    name = f"{NAME}/{version}" if version else NAME
+    return lambda: {"Server": name, **protection.headers}
+
+
+async def listen(clients: Clients, host: str, port: int, protection: Protection) -> asyncio.Server:
+    """Let clients in, over TLS where the protection says so; raises OSError."""
     with_tls = protection.ssl_context is not None
-    listening = await asyncio.get_running_loop().create_server(
+    return await asyncio.get_running_loop().create_server(
         clients,
-        options.host,
-        options.port,
+        host,
+        port,
         backlog=128,
         ssl=protection.ssl_context,
         ssl_handshake_timeout=HANDSHAKE_SECONDS if with_tls else None,
         ssl_shutdown_timeout=HANDSHAKE_SECONDS if with_tls else None,
     )
-    return Listener(listening, clients, protection)
