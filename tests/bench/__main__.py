@@ -15,6 +15,7 @@ from . import (
     analysis,
     crowd,
     harness,
+    ledger,
     memory,
     parquet,
     reading,
@@ -37,6 +38,7 @@ SUBJECTS = {
     "memory": memory.rows,
     "start": start.rows,
     "analysis": analysis.rows,
+    "ledger": ledger.rows,
 }
 
 
