@@ -52,10 +52,16 @@ def _currency(code: str) -> str:
     return code
 
 
-def _number(value: object) -> object:
-    """Amounts are numbers: text may look like one and mean another."""
-    if isinstance(value, str):
+def _amount(value: object) -> Decimal:
+    """Only a number of JSON: text may look like one and mean another."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a number")  # noqa: TRY004 - pydantic wants a ValueError
+    return Decimal(str(value))
+
+
+def _digits(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch("-?[0-9]{1,9}", value):
+        raise ValueError("must be a whole number")
     return value
 
 
@@ -65,17 +71,25 @@ Label = Annotated[
     AfterValidator(_label),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_ID, "pattern": _PLAIN}),
 ]
+Note = Annotated[
+    str,
+    Field(max_length=LONGEST_ID),
+    AfterValidator(_label),
+    WithJsonSchema({"type": "string", "maxLength": LONGEST_ID}),
+]
+"""The same, where nothing is something too."""
+
 Model = Annotated[Label, AfterValidator(_one_model)]
 Count = Annotated[int, Field(ge=0, le=MOST_TOKENS)]
 Usd = Annotated[
     Decimal,
-    BeforeValidator(_number),
+    BeforeValidator(_amount),
     Field(ge=0, le=MOST_USD, max_digits=15),
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": MOST_USD}),
 ]
 Ratio = Annotated[
     Decimal,
-    BeforeValidator(_number),
+    BeforeValidator(_amount),
     Field(gt=0, le=1, max_digits=9),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
 ]
@@ -146,9 +160,7 @@ class TrackRequest(Call):
     """This call was made."""
 
     output_tokens: Count
-    report_type: Annotated[str, AfterValidator(_label)] = Field(
-        default="", max_length=LONGEST_ID, description="what the call was for, in reports"
-    )
+    report_type: Note = Field(default="", description="what the call was for, in reports")
     time: Instant | None = Field(default=None, description="when it was made; default now")
 
 
@@ -176,9 +188,7 @@ class SetRequest(Asked):
         default=None,
         description="starter is $500 a month, professional $2,000, enterprise $10,000",
     )
-    owner: Annotated[str, AfterValidator(_label)] | None = Field(
-        default=None, max_length=LONGEST_ID, description="who answers for it"
-    )
+    owner: Note | None = Field(default=None, description="who answers for it")
     critical: bool | None = None
 
 
@@ -191,7 +201,7 @@ class OneTenant(Parameters):
 class Top(Parameters):
     """How many of the greatest."""
 
-    limit: Annotated[int, Field(ge=1, le=100)] = 10
+    limit: Annotated[int, Field(ge=1, le=100), BeforeValidator(_digits)] = 10
 
 
 class Nothing(Parameters):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -149,3 +150,38 @@ async def serving(
     finally:
         await api.stop()
         parts.protection.close()
+
+
+def ask(
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    ledger: MemoryLedger | None = None,
+    config: Ai = CONFIG,
+    **options: Any,
+) -> Got:
+    async def go() -> Got:
+        async with serving(ledger, config) as client:
+            return await client.ask(method, f"{BASE}/{path}", body, **options)
+
+    return asyncio.run(go())
+
+
+def check(ledger: MemoryLedger | None = None, config: Ai = CONFIG, /, **fields: Any) -> Got:
+    return ask("POST", "check", {**CHECK, **fields}, ledger=ledger, config=config)
+
+
+def track(ledger: MemoryLedger | None = None, /, **fields: Any) -> Got:
+    return ask("POST", "track", {**TRACK, **fields}, ledger=ledger)
+
+
+def put(ledger: MemoryLedger | None = None, /, **fields: Any) -> Got:
+    return ask("POST", "set", fields, ledger=ledger, who="admin")
+
+
+def errors(got: Got) -> dict[str, str]:
+    """The wrong fields of a request that was refused for them."""
+    assert (got.status, got.headers["Content-Type"]) == (422, "application/problem+json")
+    assert got.json["type"] == "/api/docs#invalid"
+    return {one["field"]: one["detail"] for one in got.json["errors"]}
