@@ -9,6 +9,7 @@ from finops_exporter.command_line import Commands
 
 ELSEWHERE = {
     "price": "finops_exporter.ai_price_command",
+    "tokens": "finops_exporter.ai_tokens_command",
 }
 
 
