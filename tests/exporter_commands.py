@@ -9,18 +9,30 @@ import click
 from finops_exporter.cli import main
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 def commands() -> Mapping[str, click.Command]:
     """The commands by their names."""
-    context = click.Context(main)
-    found = {name: main.get_command(context, name) for name in main.list_commands(context)}
-    return {name: command for name, command in found.items() if command is not None}
+    return dict(_below(main))
 
 
-def below_of(command: click.Command) -> list[str]:
-    """The names of the commands below a group; none of any other command."""
-    if not isinstance(command, click.Group):
-        return []
-    return command.list_commands(click.Context(command))
+def all_commands() -> Mapping[str, click.Command]:
+    """Whatever can be called, by all the words that call it; no groups."""
+    return dict(_leaves("", main))
+
+
+def _leaves(words: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for name, below in _below(command):
+            yield from _leaves(f"{words} {name}".strip(), below)
+    else:
+        yield words, command
+
+
+def _below(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield name, command

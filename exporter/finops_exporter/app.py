@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-import structlog
-
 from finops_exporter.asking import Asking, Patience
 from finops_exporter.collectors import collector_class
 from finops_exporter.config import Config, load, options_of
 from finops_exporter.errors import CollectError, ConfigError, FinopsError, UsageError
-from finops_exporter.exposition.exposition import Exposition
 from finops_exporter.exposition.families import Settings
 from finops_exporter.kernel import Kernel, Source
 from finops_exporter.model import Progress, Task
 from finops_exporter.one_run import Report, pending, withdrawn
-from finops_exporter.service import Parts, Service
 from finops_exporter.source_table import Planned
 from finops_exporter.source_table import source_lines as read_source_lines
 from finops_exporter.store import runs
@@ -28,8 +23,6 @@ from finops_exporter.store.database import Database
 from finops_exporter.store.embedded import EmbeddedPostgres, default_data_dir
 from finops_exporter.store.migrate import migrate, migrations
 from finops_exporter.store.migrate import pending as pending_migrations
-from finops_exporter.web.protection import Protection
-from finops_exporter.web.server import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +33,6 @@ if TYPE_CHECKING:
     from finops_exporter.source_table import SourceLine
 
 T = TypeVar("T")
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,58 +279,4 @@ def _source_plan(source: Source, plan: Plan, task: Task) -> SourcePlan:
         withdrawn=tuple(withdrawn(plan, stored)),
         daily_usd=source.daily_usd(stored),
         cap_usd=source.cap(stored),
-    )
-
-
-def serve(
-    config: Config, env: Mapping[str, str], started: Callable[[str], None] = lambda _url: None
-) -> None:
-    """Collect on schedule and serve /metrics until SIGTERM or SIGINT; `started` gets the URL."""
-    configured = sources(config)
-    protected = protection(config, env)
-    for warning in protected.warnings():
-        log.warning(warning)
-    with database_of(config, env) as database:
-        service = Service(_parts(config, database, configured))
-        asyncio.run(service.run(_options(config), protected, started))
-        service.ended()
-
-
-def protection(config: Config, env: Mapping[str, str]) -> Protection:
-    """What the web configuration file says, if there is one; raises ConfigError."""
-    return Protection(config.server.web_config_file, env)
-
-
-def _options(config: Config) -> Options:
-    host, port = config.server.address
-    return Options(
-        host,
-        port,
-        telemetry_path=config.server.telemetry_path,
-        show_version=config.server.show_version,
-        write_seconds=config.server.write_timeout.total_seconds(),
-        max_connections=config.server.max_connections,
-    )
-
-
-def collect_on_schedule(config: Config, env: Mapping[str, str], names: Sequence[str]) -> None:
-    """Collect on schedule without serving, until SIGTERM or SIGINT."""
-    configured = chosen(config, names)
-    with store_of(config, env) as database:
-        service = Service(_parts(config, database, configured))
-        asyncio.run(service.collect_only())
-        service.ended()
-
-
-def _parts(config: Config, database: Database, configured: Sequence[Source]) -> Parts:
-    return Parts(
-        database=database,
-        sources=configured,
-        budgets=config.configured_budgets(),
-        customers=config.customers if config.customers.is_known else None,
-        exposition=Exposition(database, settings(config, configured)),
-        clock=utc_now,
-        refresh=config.server.refresh,
-        # One connection is left for the pages.
-        at_once=config.database.pool_size - 1,
     )

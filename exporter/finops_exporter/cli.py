@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from finops_exporter import __version__, app, cost_query, logs, printing, source_table
+from finops_exporter import __version__, app, cost_query, logs, printing, serving, source_table
 from finops_exporter.command_line import EXIT_CODES, PARTIAL, Commands, ended_by_signals, exit_for
 from finops_exporter.errors import ConfigError, UsageError
 from finops_exporter.model import Window
@@ -44,11 +44,16 @@ def main() -> None:
     """Cloud billing as Prometheus metrics: exact, dated, and free to scrape."""
 
 
-@main.command(short_help="Collect on schedule and serve /metrics.")
+@main.command(short_help="Collect on schedule; serve /metrics and the API of AI budgets.")
 @config_option
+@click.option(
+    "--only",
+    type=click.Choice(["metrics", "api"]),
+    help="Only one of the two; an API alone still shows metrics of its own.",
+)
 @flags_of_exporters
-def serve(config: Config, **flags: object) -> None:
-    """Collect on schedule and serve /metrics, until SIGTERM or Ctrl-C.
+def serve(config: Config, *, only: serving.Component | None, **flags: object) -> None:
+    """Collect on schedule, and serve /metrics and the API of AI budgets, until SIGTERM or Ctrl-C.
 
     SIGHUP has the web configuration file read again at once, if there is one.
 
@@ -56,10 +61,11 @@ def serve(config: Config, **flags: object) -> None:
     Examples:
       finops-exporter serve --config config.yaml
       finops-exporter serve --config config.yaml --web.config.file web.yaml --log.level debug
+      finops-exporter serve --config config.yaml --only api --ai.listen-address 0.0.0.0:3010
     """
     config = overridden(config, flags)
     logs.configure(level=config.log.level, form=config.log.format)
-    app.serve(config, os.environ)
+    serving.serve(config, os.environ, only=only)
 
 
 @main.command(short_help="Read the sources into the database.")
@@ -106,7 +112,7 @@ def collect(
             _collect_once(config, names, window)
     if not (once or dry_run):
         logs.configure(level=config.log.level, form=config.log.format)
-        app.collect_on_schedule(config, os.environ, names)
+        serving.collect_on_schedule(config, os.environ, names)
 
 
 @main.command("check-config", short_help="Check the configuration.")
@@ -121,7 +127,7 @@ def check_config(config: Config) -> None:
       finops-exporter check-config --config config.yaml
     """
     found = app.sources(config)
-    for warning in [*config.warnings(), *app.protection(config, os.environ).warnings()]:
+    for warning in [*config.warnings(), *serving.protection(config, os.environ).warnings()]:
         click.echo(f"warning: {warning}")
     unreadable = 0
     for source in found:
@@ -278,7 +284,9 @@ def demo(config: Config, folder: Path | None, listen: str, *, and_serve: bool) -
         click.echo(f"\nNow: {printing.command('serve', made.config_file)}")
         return
     logs.configure(quiet=True)
-    app.serve(made.config, os.environ, started=lambda url: printing.welcome(url, made.config_file))
+    serving.serve(
+        made.config, os.environ, started=lambda urls: printing.welcome(urls.pages, made.config_file)
+    )
 
 
 @main.command(short_help="Print the versions.")

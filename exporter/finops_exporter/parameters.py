@@ -70,6 +70,7 @@ _FLAGS: dict[str, tuple[str, Mapping[str, Any]]] = {
         "--web.config.file",
         {"type": click.Path(path_type=Path, dir_okay=False)},
     ),
+    "ai__listen": ("--ai.listen-address", {"metavar": "HOST:PORT"}),
     "log__level": (
         "--log.level",
         {"type": click.Choice(["debug", "info", "warn", "warning", "error"])},

@@ -7,10 +7,10 @@ import gc
 import os
 import signal
 import threading
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -27,9 +27,10 @@ from finops_exporter.web import server
 from finops_exporter.web.views import ProviderLine, SourceLine, Views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
+    from finops_exporter.ai_budget.service import AiService
     from finops_exporter.customer_config import Customers
     from finops_exporter.exposition.exposition import Exposition
     from finops_exporter.model import Budget
@@ -53,11 +54,14 @@ STOP_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the process is made of; `at_once` is how many sources may run side by side."""
+    """What the process is made of; `at_once` is how many sources may run side by side.
+
+    Without `budgets` (not even an empty list) those in the store are left alone.
+    """
 
     database: Database
     sources: Sequence[Source]
-    budgets: Sequence[Budget]
+    budgets: Sequence[Budget] | None
     exposition: Exposition
     clock: Callable[[], datetime]
     refresh: timedelta
@@ -65,11 +69,22 @@ class Parts:
     customers: Customers | None = None
 
 
-class Service:
-    """Serves from the first moment, collects once the database can be used, ends by a signal."""
+class Urls(NamedTuple):
+    """Where the process serves; `api` is None where it has none."""
 
-    def __init__(self, parts: Parts) -> None:
+    pages: str
+    api: str | None
+
+
+class Service:
+    """Serves from the first moment, collects once the database can be used, ends by a signal.
+
+    `ai` makes the service of AI budgets, if there is to be one, in the running event loop.
+    """
+
+    def __init__(self, parts: Parts, ai: Callable[[], AiService] | None = None) -> None:
         self._parts = parts
+        self._ai = ai
         self._exposition = parts.exposition
         self._stopping = asyncio.Event()
         self._stop_runs = threading.Event()
@@ -79,9 +94,9 @@ class Service:
         self._start_problem: StoreError | None = StoreError("the database is not prepared yet")
 
     async def run(
-        self, options: server.Options, protection: Protection, started: Callable[[str], None]
+        self, options: server.Options, protection: Protection, started: Callable[[Urls], None]
     ) -> None:
-        """Serve and collect until told to stop; `started` gets the URL.
+        """Serve and collect until told to stop; `started` gets the URLs.
 
         Raises FinopsError when it cannot listen there.
         """
@@ -94,14 +109,26 @@ class Service:
         # which would hold up scrapes.
         gc.collect()
         gc.freeze()
-        listener = await self._listen(options, protection)
-        if protection.is_reloadable:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, protection.look_now)
-        url = _url("https" if protection.ssl_context else "http", options.host, listener.port)
-        log.info("listening", url=url, database=self._parts.database.place)
-        started(url)
-        try:
+        async with AsyncExitStack() as serving:
+            # Libraries complain at the end if nobody took their objects away.
+            serving.callback(gc.unfreeze)
+            listener = await self._listen(options, protection)
+            serving.push_async_callback(listener.stop)
+            if protection.is_reloadable:
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, protection.look_now)
+            scheme = "https" if protection.ssl_context else "http"
+            pages = _url(scheme, options.host, listener.port)
+            log.info("listening", url=pages, database=self._parts.database.place)
+            ai, api = self._ai() if self._ai is not None else None, None
+            if ai is not None:
+                serving.push_async_callback(ai.stop)
+                api = _url(scheme, *await ai.start())
+                log.info("the API of AI budgets is listening", url=api)
+            started(Urls(pages, api))
             async with asyncio.TaskGroup() as group:
+                if ai is not None:
+                    group.create_task(ai.run())
+                    group.create_task(self._until_stopping(ai.stop))
                 group.create_task(self._refresh_forever(first))
                 group.create_task(self._collect())
                 if self._parts.customers is not None:
@@ -110,9 +137,6 @@ class Service:
                 log.info("stopping")
                 # Before runs end, which may take longer: nobody new is to come in meanwhile.
                 await listener.stop()
-        finally:
-            await listener.stop()
-            gc.unfreeze()  # else libraries complain at the end that nobody took their objects away
 
     async def collect_only(self) -> None:
         """Run the schedule alone."""
@@ -121,6 +145,10 @@ class Service:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._collect())
             await self._stopping.wait()
+
+    async def _until_stopping(self, stop: Callable[[], Awaitable[None]]) -> None:
+        await self._stopping.wait()
+        await stop()
 
     def ended(self) -> None:
         """Call it when the event loop is closed, which waits for threads: nothing hangs then."""
@@ -167,7 +195,8 @@ class Service:
     def _prepare(self) -> None:
         try:
             migrate(self._parts.database)
-            _apply(self._parts.database, self._parts.budgets, self._parts.clock())
+            if self._parts.budgets is not None:
+                _apply(self._parts.database, self._parts.budgets, self._parts.clock())
         except StoreError as error:
             if str(error) != str(self._start_problem):
                 log.warning("the database cannot be used yet", error=str(error))
@@ -240,7 +269,7 @@ class Service:
         await asyncio.to_thread(self._exposition.refresh, self._parts.clock())
 
     def _not_ready(self) -> list[str]:
-        if self._exposition.snapshot is not None:
+        if self._exposition.is_ready:
             return []
         problem = self._start_problem or self._exposition.problem
         return [str(problem) if problem else "the first snapshot is being built"]

@@ -185,7 +185,11 @@ def as_url(conninfo: str, **changes: str) -> str:
 
 
 def configure(folder: Path, url: str | None, *sources: Mapping[str, Any], **sections: Any) -> Path:
-    """Write a configuration with FOCUS sources and return its file."""
+    """Write a configuration with FOCUS sources and return its file.
+
+    The API of AI budgets takes any free port, unless `sections` say more of it.
+    """
+    sections = {"ai": {"listen": "127.0.0.1:0"}, **sections}
     database = {} if url is None else {"database": {"url": url, "pool_size": 2}}
     collectors = [{"type": "focus", **source} for source in sources]
     path = folder / "config.yaml"

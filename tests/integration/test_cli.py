@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from exporter_commands import below_of, commands
+from exporter_commands import all_commands
 from integration.bills import charge, write_bill
 from integration.processes import (
     COMMAND,
@@ -36,11 +36,7 @@ from integration.processes import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = sorted(
-    f"{name} {below}".strip()
-    for name, command in commands().items()
-    for below in (below_of(command) or [""])
-)
+COMMANDS = sorted(all_commands())
 
 
 @pytest.fixture

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 DRIVER = """
 import gc, os, signal, sys
 from pathlib import Path
-from finops_exporter import app, cli
+from finops_exporter import app, cli, serving
 from finops_exporter.config import load
 
 config = load(Path(sys.argv[1]), {})
 with app.store_of(config, {}) as database:
     for report in app.collect_once(database, app.sources(config)):
         assert report.outcome == "succeeded", report
-app.serve(config, {}, lambda _url: os.kill(os.getpid(), signal.SIGTERM))
+serving.serve(config, {}, started=lambda _urls: os.kill(os.getpid(), signal.SIGTERM))
 assert gc.get_freeze_count() == 0  # a library whose objects stay complains at the end
 print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """
@@ -78,7 +78,13 @@ def test_files_are_read_without_duckdb_in_this_process(database_url: str, tmp_pa
 
 def test_an_aws_source_loads_the_library_of_aws_alone(database_url: str, tmp_path: Path) -> None:
     with aws_server(bill_of_today(), lambda: datetime.now(UTC)) as aws:
-        source = {"type": "aws_cost_explorer", "name": "aws", "endpoint_url": aws.url}
+        source = {
+            "type": "aws_cost_explorer",
+            "name": "aws",
+            "endpoint_url": aws.url,
+            # Enough for all of the history in one run, on whatever day of the month.
+            "daily_cap_usd": 5,
+        }
         file = configured(tmp_path, database_url, source)
         assert imported(file) == {"boto3", "botocore"}
 

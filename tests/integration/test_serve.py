@@ -359,5 +359,5 @@ def test_the_budgets_of_the_configuration_are_served_and_those_it_drops_end(
             "mine"
         ]
         _, stderr = end(server.process)
-    told = [json.loads(line) for line in stderr.splitlines() if "budgets" in line]
+    told = [json.loads(line) for line in stderr.splitlines() if '"budgets"' in line]
     assert [(one["budgets"], one["event"][:14]) for one in told] == [(["all"], "budgets ended:")]

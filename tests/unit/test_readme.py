@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from exporter_commands import commands
+from exporter_commands import all_commands, commands
 from finops_exporter.collectors import BUILT_IN, collector_class
 from finops_exporter.exposition.catalogue import COST_METRICS, FINOPS_METRICS, LIVE_METRICS
 from shared import ROOT
@@ -45,7 +45,7 @@ def test_the_commands_of_the_readme_are_the_commands() -> None:
 def test_every_option_that_the_readme_names_exists() -> None:
     options = {
         option
-        for command in commands().values()
+        for command in all_commands().values()
         for parameter in command.params
         for option in parameter.opts
     }

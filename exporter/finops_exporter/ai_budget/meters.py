@@ -38,9 +38,15 @@ class Meters(Collector):
             "held for them.",
             registry=registry,
         )
+        self._registry = registry
         self._up: bool | None = None
         self._fail_open: bool | None = None
         registry.register(self)
+
+    def close(self) -> None:
+        """Show nothing any more."""
+        for one in (self, self._checks, self._seconds, self._orphans):
+            self._registry.unregister(one)
 
     @property
     def is_up(self) -> bool:

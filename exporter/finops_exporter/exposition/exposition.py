@@ -34,10 +34,11 @@ class Exposition:
 
     `refresh` runs in one thread at a time; readers take `page` without a lock, because it is
     replaced as a whole. Errors keep the last good values: their age shows in
-    finops_snapshot_timestamp_seconds.
+    finops_snapshot_timestamp_seconds. Without settings there is no snapshot: the page shows the
+    process's own metrics alone.
     """
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings | None) -> None:
         self._database = database
         self._settings = settings
         self._renderer = Renderer()
@@ -48,6 +49,13 @@ class Exposition:
         self.snapshot: Snapshot | None = None
         self.problem: StoreError | None = None
         self.page = self._page()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the page shows all that it is to show."""
+        if self._settings is None:
+            return self._confirmed is not None
+        return self.snapshot is not None
 
     def refresh(self, now: datetime) -> None:
         """Ask whether the store changed, rebuild if so, and render what follows the clock."""
@@ -65,7 +73,11 @@ class Exposition:
         self.page = self._page()
 
     def _read(self, now: datetime) -> None:
-        state = (generation(self._database), self._clock(now))
+        newest = generation(self._database)
+        if self._settings is None:
+            self._confirmed = now
+            return
+        state = (newest, self._clock(now, self._settings))
         if state != self._rendered_for:
             began = time.perf_counter()
             snapshot = build(self._database, self._settings, now)
@@ -73,14 +85,14 @@ class Exposition:
             self._blocks = blocks(rendered)
             # Its bytes are all that is needed of the samples; they would take as much room again.
             self.snapshot = replace(snapshot, families=())
-            self._rendered_for = (snapshot.generation, self._clock(now))
+            self._rendered_for = (snapshot.generation, self._clock(now, self._settings))
             self._is_recorded = False
             give_back()
         self._confirmed = now
 
-    def _clock(self, now: datetime) -> frozenset[date]:
+    def _clock(self, now: datetime, settings: Settings) -> frozenset[date]:
         """Time is part of the key: days become complete and periods move without new rows."""
-        lags = {timedelta(0), *self._settings.lags.values()}
+        lags = {timedelta(0), *settings.lags.values()}
         states = self.snapshot.budgets if self.snapshot else ()
         zones = {state.zone for state in states if state.zone is not None}
         return frozenset(
@@ -102,7 +114,7 @@ class Exposition:
         }
         if self.problem is not None or self._confirmed is not None:
             samples["finops_database_up"] = {(): 0.0 if self.problem else 1.0}
-        if self._confirmed is not None:
+        if self._confirmed is not None and self._settings is not None:
             samples["finops_snapshot_timestamp_seconds"] = {(): self._confirmed.timestamp()}
         families = [Family(LIVE_METRICS[name], found) for name, found in sorted(samples.items())]
         # A renderer of its own: the one of the snapshot may be at work in another thread.

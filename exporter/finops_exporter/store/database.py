@@ -79,6 +79,15 @@ class Database:
             },
         )
 
+    def sibling(self, *, pool_size: int, wait_seconds: float, statement_seconds: float) -> Database:
+        """Another pool of the same database, to be opened."""
+        return Database(
+            self._url,
+            pool_size=pool_size,
+            wait_seconds=wait_seconds,
+            statement_seconds=statement_seconds,
+        )
+
     def open(self) -> None:
         """Start handing out connections; the server need not be up yet."""
         self._pool.open()
