@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from finops_exporter.ai_budget.handlers import Budgets
 from finops_exporter.ai_budget.routes import ABOUT, TITLE, VERSION, routes
 from finops_exporter.web.api import server
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from finops_exporter.api_token import ApiToken
     from finops_exporter.web.protection import Protection
     from finops_exporter.web.server import Listener
+
+log = structlog.get_logger()
 
 FIRST_TOKENS_SECONDS = 5.0
 """How long the port waits for the tokens to be read."""
@@ -62,26 +66,33 @@ async def start(
     host, port = config.address
     bearers = Bearers()
     following = asyncio.create_task(bearers.follow(parts.tokens))
+    following.add_done_callback(_tell_failure)
     with suppress(TimeoutError):
         # Better a port that is closed than one that knows nobody; but a database that does not
         # answer must not keep it closed.
         async with asyncio.timeout(FIRST_TOKENS_SECONDS):
             await bearers.tried.wait()
-    budgets = Budgets(parts.ledger, parts.prices, parts.tokens_of, config, parts.clock)
-    listener = await server.start(
-        routes(budgets),
-        server.Options(
-            host,
-            port,
-            title=TITLE,
-            version=VERSION,
-            about=ABOUT,
-            per_second=config.requests_per_second,
-            server=server_version,
-            max_connections=max_connections,
-        ),
-        bearers=bearers,
-        protection=parts.protection,
-        clock=parts.clock,
+    options = server.Options(
+        host,
+        port,
+        title=TITLE,
+        version=VERSION,
+        about=ABOUT,
+        per_second=config.requests_per_second,
+        server=server_version,
+        max_connections=max_connections,
     )
+    table = routes(Budgets(parts.ledger, parts.prices, parts.tokens_of, config, parts.clock))
+    try:
+        listener = await server.start(
+            table, options, bearers=bearers, protection=parts.protection, clock=parts.clock
+        )
+    except OSError:
+        following.cancel()
+        raise
     return AiApi(listener, following)
+
+
+def _tell_failure(following: asyncio.Task[None]) -> None:
+    if not following.cancelled() and (mistake := following.exception()):
+        log.error("tokens are not read any more, so none holds", exc_info=mistake)

@@ -41,12 +41,12 @@ class Bearers:
         """Whose Authorization header this is; None: nobody's whom we know.
 
         Takes as long for ids that do not exist as for those that do. Raises UnavailableError while
-        tokens could never be read.
+        tokens are not known.
         """
         scheme, _, text = authorization.partition(" ")
         given = split(text.strip()) if scheme.lower() == "bearer" else None
         if self._known is None:
-            raise UnavailableError("the tokens could not be read yet")
+            raise UnavailableError("the tokens are not known")
         if given is None:
             return None
         identity, secret = given
@@ -59,12 +59,17 @@ class Bearers:
     ) -> None:
         """Read the tokens again every few seconds, for ever, in a thread.
 
-        While that fails the last ones stay, and it is logged once.
+        While that fails the last ones stay, and it is logged once. Once nobody reads them any more,
+        none holds: one might have been revoked.
         """
-        while True:
-            await self._read(read)
+        try:
+            while True:
+                await self._read(read)
+                self.tried.set()
+                await asyncio.sleep(seconds)
+        finally:
+            self._known = None
             self.tried.set()
-            await asyncio.sleep(seconds)
 
     async def _read(self, read: Callable[[], Iterable[ApiToken]]) -> None:
         try:

@@ -74,7 +74,7 @@ def test_a_revoked_token_is_refused_at_the_next_reading() -> None:
 
         following = asyncio.create_task(bearers.follow(read, seconds=0))
         await bearers.tried.wait()
-        while answers or not seen or seen[-1]:
+        while not following.done() and (answers or not seen or seen[-1]):
             seen.append(bearers.find(MINE, NOW) is not None)
             await asyncio.sleep(0)
         following.cancel()
@@ -106,10 +106,27 @@ def test_while_tokens_cannot_be_read_the_last_ones_stay_and_it_is_logged_once() 
 
         following = asyncio.create_task(bearers.follow(read, seconds=0))
         await enough.wait()
+        assert bearers.find(MINE, NOW) is ONE
         following.cancel()
         await asyncio.wait({following})
 
     with capture_logs() as entries:
         asyncio.run(go())
-    assert bearers.find(MINE, NOW) is ONE
     assert [entry["error"] for entry in entries] == ["the database is gone"]
+
+
+def test_once_nobody_reads_them_no_token_holds() -> None:
+    bearers = Bearers()
+
+    def read() -> Iterable[ApiToken]:
+        raise LookupError("a mistake of ours")
+
+    async def go() -> None:
+        bearers.use([ONE])
+        with pytest.raises(LookupError):
+            await bearers.follow(read)
+        assert bearers.tried.is_set()
+
+    asyncio.run(go())
+    with pytest.raises(UnavailableError):
+        bearers.find(MINE, NOW)
