@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,15 +17,17 @@ import pytest
 
 from finops_exporter.model import Window
 from finops_exporter.store.database import Database
-from finops_exporter.store.embedded import ROOT_HOME, EmbeddedPostgres
 from finops_exporter.store.migrate import migrate
 from finops_exporter.store.reads import costs_by
+from integration.killable import killable_server
 from integration.test_costs import drift, fetch
 from shared import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from integration.killable import Server
 
 pytestmark = pytest.mark.kill
 
@@ -75,35 +76,10 @@ def write(folder: Path, bill: Bill) -> None:
         (folder / name).write_text(HEADER + "\n".join(lines) + "\n")
 
 
-class Server:
-    """An embedded server of this module's own, because it is killed."""
-
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
-        self._embedded = EmbeddedPostgres(data_dir)
-        self.url = self._embedded.start()
-
-    @property
-    def pid(self) -> int:
-        return int((self._data_dir / "postmaster.pid").read_text().splitlines()[0])
-
-    def restart(self) -> None:
-        """Start it again after a kill, with recovery."""
-        self._embedded.stop()
-        self._embedded = EmbeddedPostgres(self._data_dir)
-        self.url = self._embedded.start()
-
-    def stop(self) -> None:
-        self._embedded.stop()
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    home = (ROOT_HOME if os.geteuid() == 0 else ROOT / ".cache") / f"kill-{uuid.uuid4().hex[:8]}"
-    server = Server(home / "postgres")
-    yield server
-    server.stop()
-    shutil.rmtree(home, ignore_errors=True)
+    with killable_server() as server:
+        yield server
 
 
 @pytest.fixture
