@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from finops_exporter.exposition.render import Rendered
 
@@ -61,11 +61,15 @@ class Page:
     openmetrics: Body
 
 
-def blocks(rendered: Iterable[Rendered]) -> Blocks:
-    """Compress once; pages that begin with these blocks do not compress them again."""
-    text, openmetrics = _Pieces(), _Pieces()
+def blocks(rendered: Iterable[Rendered], known: Blocks | None = None) -> Blocks:
+    """Compress once; pages that begin with these blocks do not compress them again.
+
+    What is the same text as a piece of `known` is taken from there.
+    """
+    before = {piece.text: piece for one in known or () for piece in one.pieces}
+    text, openmetrics = _Pieces(before), _Pieces(before)
     for family in rendered:
-        shared = _piece(family.samples) if len(family.samples) >= SHARED else None
+        shared = _piece(family.samples, before) if len(family.samples) >= SHARED else None
         for pieces, above in ((text, family.text), (openmetrics, family.openmetrics)):
             pieces.add(above)
             if shared:
@@ -76,6 +80,11 @@ def blocks(rendered: Iterable[Rendered]) -> Blocks:
     return Blocks(text.block(), openmetrics.block())
 
 
+def joined(first: Blocks, second: Blocks) -> Blocks:
+    """One after the other."""
+    return Blocks(*(_joined(*pair) for pair in zip(first, second, strict=True)))
+
+
 def page(first: Blocks, text: bytes, openmetrics: bytes) -> Page:
     """The blocks followed by what is new, in each format; OpenMetrics ends with its # EOF."""
     return Page(_body(first.text, text), _body(first.openmetrics, openmetrics))
@@ -83,8 +92,9 @@ def page(first: Blocks, text: bytes, openmetrics: bytes) -> Page:
 
 @dataclass(slots=True)
 class _Pieces:
-    """Gathers small chunks until a large one comes."""
+    """Gathers small chunks until a large one comes; takes pieces that are known `before`."""
 
+    before: Mapping[bytes, Piece]
     found: list[Piece] = field(default_factory=list)
     open: list[bytes] = field(default_factory=list)
 
@@ -93,18 +103,29 @@ class _Pieces:
 
     def close(self) -> None:
         if self.open:
-            self.found.append(_piece(b"".join(self.open)))
+            self.found.append(_piece(b"".join(self.open), self.before))
             self.open.clear()
 
     def block(self) -> Block:
         self.close()
-        crc = 0
-        for piece in self.found:
-            crc = zlib.crc32(piece.text, crc)
-        return Block(tuple(self.found), sum(len(piece.text) for piece in self.found), crc)
+        return _extended(Block(), self.found)
 
 
-def _piece(text: bytes) -> Piece:
+def _joined(first: Block, second: Block) -> Block:
+    return _extended(first, second.pieces) if first.pieces else second
+
+
+def _extended(block: Block, pieces: Sequence[Piece]) -> Block:
+    crc = block.crc
+    for piece in pieces:
+        crc = zlib.crc32(piece.text, crc)
+    size = block.size + sum(len(piece.text) for piece in pieces)
+    return Block((*block.pieces, *pieces), size, crc)
+
+
+def _piece(text: bytes, before: Mapping[bytes, Piece]) -> Piece:
+    if known := before.get(text):
+        return known
     deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return Piece(text, deflater.compress(text) + deflater.flush(zlib.Z_FULL_FLUSH))
 
