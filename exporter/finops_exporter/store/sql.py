@@ -6,7 +6,15 @@ import re
 from functools import cache
 from importlib.resources import files
 
-_FILES = ("queries.sql", "anomalies.sql", "budgets.sql", "checks.sql", "ledger.sql", "tokens.sql")
+_FILES = (
+    "queries.sql",
+    "ai_gauges.sql",
+    "anomalies.sql",
+    "budgets.sql",
+    "checks.sql",
+    "ledger.sql",
+    "tokens.sql",
+)
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
