@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 
 from finops_exporter import __version__
 from finops_exporter.app import chosen, database_of, settings, sources, store_of, utc_now
+from finops_exporter.exposition.ai import AiSettings
 from finops_exporter.exposition.exposition import Exposition
 from finops_exporter.service import Parts, Service, Urls
 from finops_exporter.web.protection import Protection
@@ -90,12 +91,18 @@ def _options(config: Config) -> Options:
 def _parts(
     config: Config, database: Database, configured: Sequence[Source], *, shows_costs: bool = True
 ) -> Parts:
+    ai = AiSettings(config.ai.max_tenants, config.server.max_series) if config.ai.enabled else None
+    exposition = (
+        Exposition(database, settings(config, configured), ai)
+        if shows_costs
+        else Exposition(database, None)
+    )
     return Parts(
         database=database,
         sources=configured,
         budgets=config.configured_budgets() if shows_costs else None,
         customers=config.customers if config.customers.is_known and shows_costs else None,
-        exposition=Exposition(database, settings(config, configured) if shows_costs else None),
+        exposition=exposition,
         clock=utc_now,
         refresh=config.server.refresh,
         # One connection is left for the pages.

@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from finops_exporter.store.database import Database
 from finops_exporter.store.embedded import ROOT_HOME, EmbeddedPostgres
 from finops_exporter.store.migrate import migrate
+from integration.ai_calls import Calls
 from shared import ROOT
 
 if TYPE_CHECKING:
@@ -99,3 +100,9 @@ def database(database_url: str) -> Iterator[Database]:
     database.open()
     yield database
     database.close()
+
+
+@pytest.fixture
+def calls(database: Database) -> Calls:
+    """Budgets and calls of AI in that database."""
+    return Calls(database)

@@ -16,10 +16,13 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter_families import text_of
+from finops_exporter.ai_model import Tokens
+from finops_exporter.exposition.ai import AiSettings
 from finops_exporter.exposition.exposition import Exposition
 from finops_exporter.exposition.families import Settings
 from finops_exporter.model import Account, Api, Budget, ControlTotal, CostRow, Notice, Rejected
 from finops_exporter.store import budgets, spending
+from integration.ai_calls import HAIKU, OPUS
 from integration.feeding import NOW, cost, swap
 from shared import ROOT, tool
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from finops_exporter.exposition.bodies import Page
     from finops_exporter.store.database import Database
+    from integration.ai_calls import Calls
 
 GOLDEN = ROOT / "tests" / "golden" / "metrics.prom"
 
@@ -96,8 +100,26 @@ def restated(row: CostRow) -> CostRow:
     return row
 
 
+def ask_models(calls: Calls) -> None:
+    """Two tenants with budgets, one refused, and one without; calls of a cent a token or so."""
+    calls.put("acme", "100", tier="enterprise", owner="growth", critical=True)
+    calls.put("acme", "20", OPUS)
+    calls.put('globex "west"', "2.5", timezone="America/Los_Angeles", tier="starter")
+    day, hour = timedelta(days=1), timedelta(hours=1)
+    for number, back in enumerate((3 * day, 2 * day, 2 * hour)):
+        tokens = Tokens(input=100, output=10 * number)
+        calls.track(f"before {number}", "acme", HAIKU, "0.5", NOW - back, tokens=tokens)
+    calls.check("one", "acme", OPUS, "4", NOW)
+    used = Tokens(input=200, output=100, cache_read=50, cache_write_5m=25, cache_write_1h=5)
+    calls.track("one", "acme", OPUS, "4.25", NOW, tokens=used, report_type="weekly")
+    calls.check("under way", "acme", OPUS, "3", NOW)
+    calls.track("two", 'globex "west"', HAIKU, "2", NOW)
+    calls.check("too much", 'globex "west"', HAIKU, "0.75", NOW)
+    calls.track("three", "no budget", HAIKU, "1.125", NOW, report_type="audit")
+
+
 @pytest.fixture
-def page(database: Database) -> Page:
+def page(database: Database, calls: Calls) -> Page:
     account = Account("aws", "111111111111", "production", "payer")
     for rows in (bill(), [restated(row) for row in bill()]):
         swap(
@@ -127,7 +149,8 @@ def page(database: Database) -> Page:
         rate=lambda currency, _day: Decimal(1) if currency == "USD" else None,
         owners={("aws", "111111111111"): "platform"},
     )
-    exposition = Exposition(database, settings)
+    ask_models(calls)
+    exposition = Exposition(database, settings, AiSettings())
     exposition.refresh(NOW)
     return exposition.page
 

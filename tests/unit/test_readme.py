@@ -4,15 +4,21 @@ import re
 
 from exporter_commands import all_commands, commands
 from finops_exporter.collectors import BUILT_IN, collector_class
-from finops_exporter.exposition.catalogue import COST_METRICS, FINOPS_METRICS, LIVE_METRICS
+from finops_exporter.exposition.ai_catalogue import AI_METRICS, AI_PROCESS_METRICS
+from finops_exporter.exposition.catalogue import (
+    COST_METRICS,
+    FINOPS_METRICS,
+    LIVE_METRICS,
+)
 from shared import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_metric_that_the_readme_names_exists() -> None:
-    named = set(re.findall(r"`((?:P|finops|cloud)_[a-z0-9_]+)`", README))
-    known = {f"P_{name}" for name in COST_METRICS} | {*FINOPS_METRICS, *LIVE_METRICS}
+    named = set(re.findall(r"`((?:P|finops|cloud|ai_budget)_[a-z0-9_]+)`", README))
+    others = (FINOPS_METRICS, AI_METRICS, AI_PROCESS_METRICS, LIVE_METRICS)
+    known = {f"P_{name}" for name in COST_METRICS}.union(*others)
     assert named
     assert named <= known
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from finops_exporter.exposition.ai_catalogue import AI_METRICS, AI_PROCESS_METRICS
 from finops_exporter.exposition.budget_catalogue import BUDGET_METRICS, PROVIDER_BUDGET
 from finops_exporter.exposition.metric import Metric
 
@@ -304,21 +305,24 @@ def cost_metric(name: str, provider: str) -> tuple[Metric, tuple[str, ...]]:
 
 
 def as_markdown() -> str:
-    """The catalogue as a page for people."""
+    """The catalogue as a page for people, with what a process counts of its AI ledger."""
     lines = [
         "# Metrics",
         "",
         (
             "Generated from the catalogue (`make docs`); do not edit. `P` is `aws`, `gcp` or "
             "`azure`; any other provider is `other`, with a label `provider`. Days and months are "
-            "UTC."
+            "UTC, those of budgets in their own time zones. `ai_budget_*` list at most "
+            "`ai.max_tenants` tenants; `finops_ai_tenants_left_out` tells which, and how many are "
+            "left out."
         ),
         "",
         "| metric | type | labels | meaning |",
         "|---|---|---|---|",
     ]
     prefixed = [("P_", metric) for metric in COST_METRICS.values()]
-    plain = [("", metric) for group in (FINOPS_METRICS, LIVE_METRICS) for metric in group.values()]
+    groups = (FINOPS_METRICS, AI_METRICS, AI_PROCESS_METRICS, LIVE_METRICS)
+    plain = [("", metric) for group in groups for metric in group.values()]
     for prefix, metric in [*prefixed, *plain]:
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
         lines.append(f"| `{prefix}{metric.name}` | {metric.kind} | {labels} | {metric.help} |")

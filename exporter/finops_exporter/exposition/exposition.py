@@ -13,7 +13,8 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from finops_exporter import __version__
 from finops_exporter.errors import StoreError
-from finops_exporter.exposition.bodies import Blocks, Page, blocks, page
+from finops_exporter.exposition.ai import AiBlock
+from finops_exporter.exposition.bodies import Blocks, Page, blocks, joined, page
 from finops_exporter.exposition.budgets import record_budgets
 from finops_exporter.exposition.catalogue import FINOPS_METRICS, LIVE_METRICS
 from finops_exporter.exposition.metric import Family
@@ -25,6 +26,7 @@ from finops_exporter.store.reads import generation
 if TYPE_CHECKING:
     from datetime import date, datetime
 
+    from finops_exporter.exposition.ai import AiSettings
     from finops_exporter.exposition.families import Settings
     from finops_exporter.store.database import Database
 
@@ -34,15 +36,19 @@ class Exposition:
 
     `refresh` runs in one thread at a time; readers take `page` without a lock, because it is
     replaced as a whole. Errors keep the last good values: their age shows in
-    finops_snapshot_timestamp_seconds. Without settings there is no snapshot: the page shows the
-    process's own metrics alone.
+    finops_snapshot_timestamp_seconds. AI budgets are read at every refresh; `ai` is None where they
+    are not to be shown. Without settings there is no snapshot: the page shows what the process
+    knows of itself alone.
     """
 
-    def __init__(self, database: Database, settings: Settings | None) -> None:
+    def __init__(
+        self, database: Database, settings: Settings | None, ai: AiSettings | None = None
+    ) -> None:
         self._database = database
         self._settings = settings
         self._renderer = Renderer()
         self._blocks = Blocks()
+        self._ai = AiBlock(database, ai) if ai else None
         self._confirmed: datetime | None = None
         self._rendered_for: tuple[int, object] | None = None
         self._is_recorded = True
@@ -60,35 +66,43 @@ class Exposition:
     def refresh(self, now: datetime) -> None:
         """Ask whether the store changed, rebuild if so, and render what follows the clock."""
         try:
-            self._read(now)
+            newest = generation(self._database)
+            try:
+                if self._settings is not None:
+                    self._read(newest, self._settings, now)
+            finally:
+                # The store answers: what is wrong with one part need not hold up the other.
+                if self._ai is not None:
+                    self._ai.refresh(now)
+            self._confirmed = now
             self.problem = None
             self.page = self._page()
             self._record(now)
         except StoreError as error:
             self.keep(error)
 
+    @property
+    def shows_ai(self) -> bool:
+        """Whether AI budgets are on the page."""
+        return self._ai is not None
+
     def keep(self, problem: StoreError) -> None:
         """Stay with the last good values, because the store cannot be used."""
         self.problem = problem
         self.page = self._page()
 
-    def _read(self, now: datetime) -> None:
-        newest = generation(self._database)
-        if self._settings is None:
-            self._confirmed = now
-            return
-        state = (newest, self._clock(now, self._settings))
+    def _read(self, newest: int, settings: Settings, now: datetime) -> None:
+        state = (newest, self._clock(now, settings))
         if state != self._rendered_for:
             began = time.perf_counter()
-            snapshot = build(self._database, self._settings, now)
+            snapshot = build(self._database, settings, now)
             rendered = self._renderer.render([*snapshot.families, _took(began)])
             self._blocks = blocks(rendered)
             # Its bytes are all that is needed of the samples; they would take as much room again.
             self.snapshot = replace(snapshot, families=())
-            self._rendered_for = (snapshot.generation, self._clock(now, self._settings))
+            self._rendered_for = (snapshot.generation, self._clock(now, settings))
             self._is_recorded = False
             give_back()
-        self._confirmed = now
 
     def _clock(self, now: datetime, settings: Settings) -> frozenset[date]:
         """Time is part of the key: days become complete and periods move without new rows."""
@@ -120,7 +134,7 @@ class Exposition:
         # A renderer of its own: the one of the snapshot may be at work in another thread.
         live = Renderer().render(families)
         return page(
-            self._blocks,
+            joined(self._blocks, self._ai.blocks) if self._ai else self._blocks,
             b"".join(chunk for one in live for chunk in (one.text, one.samples))
             + generate_latest(REGISTRY),
             b"".join(chunk for one in live for chunk in (one.openmetrics, one.samples))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["gauge", "counter"]
+Kind: TypeAlias = Literal["gauge", "counter", "histogram"]
 
 UNITS = frozenset({"usd", "seconds", "bytes"})
 """What the last word of a name may be that is the unit of its values."""
