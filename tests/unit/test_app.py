@@ -10,7 +10,6 @@ from finops_exporter import app
 from finops_exporter.collectors.focus.collector import FocusCollector
 from finops_exporter.config import load
 from finops_exporter.errors import ConfigError, UsageError
-from finops_exporter.store.database import Database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,12 +152,3 @@ def test_the_snapshots_settings(tmp_path: Path) -> None:
 
 def test_the_clock_is_utc() -> None:
     assert app.utc_now().utcoffset() == timedelta(0)
-
-
-@pytest.mark.parametrize(("text", "expected"), [("ai: {}", True), ("ai: {enabled: false}", False)])
-def test_ai_budgets_are_shown_unless_they_are_switched_off(
-    tmp_path: Path, text: str, *, expected: bool
-) -> None:
-    database = Database("postgresql://nobody@127.0.0.1:1/none")
-    parts = app._parts(config(tmp_path, text), database, [])  # noqa: SLF001 - what serve is made of
-    assert parts.exposition.shows_ai is expected
