@@ -19,6 +19,7 @@ from finops_exporter.asking import Patience
 from finops_exporter.customers import count
 from finops_exporter.errors import FinopsError, StoreError
 from finops_exporter.kernel import Kernel, Source
+from finops_exporter.memory import give_back
 from finops_exporter.model import utc_midnight
 from finops_exporter.scheduler import Scheduler, Surroundings
 from finops_exporter.store.budgets import apply_configured
@@ -124,6 +125,8 @@ class Service:
                 serving.push_async_callback(ai.stop)
                 api = _url(scheme, *await ai.start())
                 log.info("the API of AI budgets is listening", url=api)
+            # Setting up takes more than what is kept.
+            await asyncio.to_thread(give_back)
             started(Urls(pages, api))
             async with asyncio.TaskGroup() as group:
                 if ai is not None:

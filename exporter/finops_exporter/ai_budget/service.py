@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from finops_exporter.ai_budget import api
-from finops_exporter.ai_budget.fail_open import FailOpen
-from finops_exporter.ai_budget.journal import Journal
 from finops_exporter.ai_budget.ledger import Ledger
 from finops_exporter.ai_budget.meters import Meters
 from finops_exporter.ai_budget.pricing import PriceList, tokens_of
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from finops_exporter.ai_budget.fail_open import FailOpen
     from finops_exporter.ai_config import Ai
     from finops_exporter.api_token import ApiToken
     from finops_exporter.store.database import Database
@@ -132,6 +131,9 @@ class AiService:
         folder = self._parts.config.journal_dir
         if folder is None:
             return None
+        from finops_exporter.ai_budget.fail_open import FailOpen  # noqa: PLC0415 -- few have one
+        from finops_exporter.ai_budget.journal import Journal  # noqa: PLC0415 -- the same
+
         journal = Journal(folder)
         fail_open = FailOpen(journal, terms, self._parts.clock, lambda: None)
         self._stack.callback(fail_open.close)

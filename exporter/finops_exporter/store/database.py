@@ -65,6 +65,8 @@ class Database:
             url,
             min_size=0,
             max_size=pool_size,
+            # Threads that open connections: one is enough, and each costs memory.
+            num_workers=1,
             timeout=wait_seconds,
             open=False,
             # Not as an option of the connection: that would replace the options in the URL.

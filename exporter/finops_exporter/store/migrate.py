@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,6 @@ class Migration:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-@cache
 def migrations() -> tuple[Migration, ...]:
     """All migrations, in order; raises StoreError when the numbers have a hole."""
     folder = files(__package__).joinpath("migrations")

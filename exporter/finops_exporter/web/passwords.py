@@ -14,8 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-import bcrypt
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -49,7 +47,7 @@ class Passwords:
         if known and seen in self._matched:
             return True
         matches = await asyncio.get_running_loop().run_in_executor(
-            self._threads, bcrypt.checkpw, password, stored.encode()
+            self._threads, _is_hash_of, stored.encode(), password
         )
         if not (known and matches):
             return False
@@ -81,3 +79,9 @@ def credentials(authorization: str) -> tuple[str, bytes] | None:
         return (user.decode(), password[:BCRYPT_BYTES]) if colon else None
     except (binascii.Error, ValueError):
         return None
+
+
+def _is_hash_of(stored: bytes, password: bytes) -> bool:
+    import bcrypt  # noqa: PLC0415 - most processes have no users
+
+    return bcrypt.checkpw(password, stored)

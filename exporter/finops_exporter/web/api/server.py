@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from finops_exporter.web.api.docs_page import docs_page
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from finops_exporter.web.api.bearer import Bearers
+    from finops_exporter.web.api.openapi import Json
     from finops_exporter.web.api.route import Route
     from finops_exporter.web.protection import Protection
 
@@ -83,10 +85,16 @@ async def start(
 
 def files(routes: Sequence[Route[Any]], options: Options) -> Mapping[str, File]:
     """The description of the routes by its paths, for programs and for people."""
-    described = document(routes, title=options.title, version=options.version, about=options.about)
-    page = docs_page(routes, described).encode()
+
+    @cache
+    def described() -> Json:
+        about = options.about
+        return document(routes, title=options.title, version=options.version, about=about)
+
     html = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": POLICY}
     return {
-        OPENAPI_PATH: File(to_json(described), {"Content-Type": "application/json"}),
-        DOCS_PATH: File(page, html),
+        OPENAPI_PATH: File(
+            cache(lambda: to_json(described())), {"Content-Type": "application/json"}
+        ),
+        DOCS_PATH: File(cache(lambda: docs_page(routes, described()).encode()), html),
     }

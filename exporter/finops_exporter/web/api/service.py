@@ -35,9 +35,9 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="finops-exporter"'}
 
 
 class File(NamedTuple):
-    """A page that never changes and that anybody may read."""
+    """A page that never changes and that anybody may read; it is made when somebody asks for it."""
 
-    body: bytes
+    body: Callable[[], bytes]
     headers: Mapping[str, str]
 
 
@@ -114,7 +114,7 @@ class Api:
             return web.Response(status=204, headers={"Allow": place.allow})
         method = "GET" if request.method == "HEAD" else request.method
         if place.file is not None and method == "GET":
-            return web.Response(body=place.file.body, headers=place.file.headers)
+            return web.Response(body=place.file.body(), headers=place.file.headers)
         route = place.by_method.get(method)
         if route is None:
             text = f"{request.method} is not among them: {place.allow}"
