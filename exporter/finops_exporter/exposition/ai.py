@@ -56,8 +56,8 @@ class AiBlock:
     def families(self, now: datetime) -> tuple[Family, ...]:
         """All families by name, none while nothing is known of AI; raises StoreError."""
         found = _Samples()
-        with ai_reader(self._database) as reader:
-            everybody = reader.everybody(now, self._settings.max_tenants)
+        with ai_reader(self._database, now) as reader:
+            everybody = reader.everybody(self._settings.max_tenants)
             if everybody is None:
                 return ()
             _add_everybody(found, everybody)
@@ -68,8 +68,8 @@ class AiBlock:
         self, found: _Samples, reader: AiReader, now: datetime, listed: Sequence[str]
     ) -> None:
         most = self._settings.max_series
-        _add_budgets(found, reader.budgets(now, listed))
-        _add_models(found, reader.models(now, listed, most // len(DIRECTIONS), OTHER))
+        _add_budgets(found, reader.budgets(listed))
+        _add_models(found, reader.models(listed, most // len(DIRECTIONS), OTHER))
         overruns = reader.overruns(listed)
         self._averages.read(reader, now)
         lately = self._last_day.read(reader, now, listed)

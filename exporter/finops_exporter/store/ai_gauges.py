@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from finops_exporter.store.database import Connection, Database, rows
+from finops_exporter.store.database import Connection, Database, rows, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,32 +79,31 @@ class HoursLine(NamedTuple):
 
 
 class AiReader:
-    """Reads in the view of one transaction.
+    """Reads what holds at `now` (aware), in the view of one transaction.
 
-    Spans go from `since` (not included, where not said otherwise) to `until`, by the beginnings of
-    the five minutes in which usage is summed up; all times are aware.
+    Spans go from `since` (not included, where not said otherwise) to `until`, both aware, by the
+    beginnings of the five minutes in which usage is summed up.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
+        month = value(connection, "ai_oldest_month", {"now": now})
+        self._current = {"now": now, "since": month}
 
-    def everybody(self, now: datetime, most: int) -> Everybody | None:
+    def everybody(self, most: int) -> Everybody | None:
         """All tenants, `most` of them listed; None while there was neither budget nor call."""
-        found = rows(self._connection, "ai_everybody", {"now": now, "most": most})
+        found = rows(self._connection, "ai_everybody", {**self._current, "most": most})
         return Everybody(*found[0]) if found else None
 
-    def budgets(self, now: datetime, tenants: Sequence[str]) -> list[BudgetLine]:
+    def budgets(self, tenants: Sequence[str]) -> list[BudgetLine]:
         """The budgets of these tenants, by tenant; the one over all models first."""
-        found = rows(self._connection, "ai_listed_budgets", {"now": now, "tenants": tenants})
-        return [BudgetLine(*row) for row in found]
+        parameters = {**self._current, "tenants": tenants}
+        return [BudgetLine(*row) for row in rows(self._connection, "ai_listed_budgets", parameters)]
 
-    def models(
-        self, now: datetime, tenants: Sequence[str], most: int, other: str
-    ) -> list[ModelLine]:
+    def models(self, tenants: Sequence[str], most: int, other: str) -> list[ModelLine]:
         """What models these tenants used; what is cheapest beyond `most` is called `other`."""
-        parameters = {"now": now, "tenants": tenants, "most": most, "other": other}
-        found = rows(self._connection, "ai_listed_models", parameters)
-        return [ModelLine(*row) for row in found]
+        parameters = {**self._current, "tenants": tenants, "most": most, "other": other}
+        return [ModelLine(*row) for row in rows(self._connection, "ai_listed_models", parameters)]
 
     def overruns(self, tenants: Sequence[str]) -> dict[str, Decimal]:
         """What calls of these tenants have ever cost above what was held for them, US dollars."""
@@ -127,8 +126,8 @@ class AiReader:
 
 
 @contextmanager
-def ai_reader(database: Database) -> Iterator[AiReader]:
+def ai_reader(database: Database, now: datetime) -> Iterator[AiReader]:
     """A reader whose every statement sees the same state of the store; raises StoreError."""
     with database.connection() as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield AiReader(connection)
+        yield AiReader(connection, now)

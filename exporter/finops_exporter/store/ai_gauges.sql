@@ -1,7 +1,12 @@
--- What the metrics of AI budgets show. All of it as of %(now)s, which comes from outside.
+-- What the metrics of AI budgets show, as of a moment that is passed in.
 
 
 -- ---- Every refresh -----------------------------------------------------------------------------
+
+-- name: ai_oldest_month
+-- The oldest month that is the current one by the clock of any budget; before it nothing needs reading.
+SELECT least(min(ai_period(%(now)s, timezone)), ai_period(%(now)s, 'UTC'))
+FROM (SELECT DISTINCT timezone FROM ai_token_budgets) zones;
 
 -- name: ai_everybody
 -- All tenants together, and which of them are listed: at most %(most)s, first those who have used half
@@ -9,8 +14,7 @@
 -- budget and those who have used anything in this month or the one before.
 --
 -- How budgets stand is said as in the function ai_budget_states, but of all tenants at once: OFFSET 0
--- has the months that may be current read in one go (in no time zone did one begin 40 days ago), where
--- the planner would look 10,000 budgets up one by one.
+-- has their months read in one go, where the planner would look 10,000 budgets up one by one.
 WITH budgets AS (
     SELECT b.tenant_id, max(ai_share(coalesce(s.spent_usd, 0), b.monthly_limit_usd)) AS share,
            bool_or(coalesce(s.spent_usd, 0) >= b.monthly_limit_usd
@@ -19,7 +23,7 @@ WITH budgets AS (
     FROM ai_token_budgets b
     LEFT JOIN (
         SELECT tenant_id, model, period_start, spent_usd, refused_limit_usd FROM budget_period
-        WHERE period_start >= (%(now)s::timestamptz - interval '40 days')::date OFFSET 0
+        WHERE period_start >= %(since)s OFFSET 0
     ) s ON (s.tenant_id, s.model, s.period_start) = (
             b.tenant_id, b.model, ai_period(%(now)s, b.timezone))
     GROUP BY b.tenant_id
@@ -73,7 +77,7 @@ FROM (
         SELECT * FROM ai_token_budgets WHERE tenant_id = ANY(%(tenants)s)
     ) m ON (m.tenant_id, m.model) = (s.tenant_id, s.model)
     WHERE s.tenant_id = ANY(%(tenants)s) AND s.model <> '*'
-      AND s.period_start >= (%(now)s::timestamptz - interval '40 days')::date
+      AND s.period_start >= %(since)s
       AND s.period_start = ai_period(%(now)s, coalesce(m.timezone, t.timezone, 'UTC'))
       AND (s.requests > 0 OR s.spent_usd <> 0)
 ) models

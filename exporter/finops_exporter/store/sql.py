@@ -31,9 +31,15 @@ def parse(text: str) -> dict[str, bytes]:
 
 @cache
 def statements() -> dict[str, bytes]:
-    """All statements by name."""
-    texts = [files(__package__).joinpath(name).read_text(encoding="utf-8") for name in _FILES]
-    return parse("\n".join(texts))
+    """All statements by name; raises ValueError at a name that two files have."""
+    found: dict[str, bytes] = {}
+    for file in _FILES:
+        # Each by itself: what a file begins with is not the end of the one before.
+        own = parse(files(__package__).joinpath(file).read_text(encoding="utf-8"))
+        if twice := found.keys() & own.keys():
+            raise ValueError(f"two statements are called {min(twice)!r}")
+        found |= own
+    return found
 
 
 def sql(name: str) -> bytes:

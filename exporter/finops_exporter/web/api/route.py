@@ -16,17 +16,27 @@ if TYPE_CHECKING:
 
 
 class Asked(BaseModel):
-    """What a request says: frozen, without unknown keys, and nothing is taken for another type."""
+    """What a request says: frozen, without unknown keys, and nothing is taken for another type.
+
+    Its validator is built for the first one: most processes get none.
+    """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        defer_build=True,
     )
 
 
 class Parameters(BaseModel):
     """What a request says in its path and query, where everything is text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
 
 A = TypeVar("A", bound=Asked | Parameters)
