@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from . import (
     analysis,
+    api,
     crowd,
     harness,
     ledger,
@@ -39,6 +40,7 @@ SUBJECTS = {
     "start": start.rows,
     "analysis": analysis.rows,
     "ledger": ledger.rows,
+    "api": api.rows,
 }
 
 

@@ -33,7 +33,7 @@ def main(kind: str, series: int) -> None:
         _announce(httpd.server_port)
         _obey()
     else:
-        asyncio.run({"ours": _ours, "aiohttp": _bare}[kind](given))
+        asyncio.run({"ours": _ours, "aiohttp": _bare, "post": _post}[kind](given))
 
 
 async def _ours(given: list[Family]) -> None:
@@ -62,6 +62,22 @@ async def _bare(given: list[Family]) -> None:
     app = web.Application()
     app.router.add_get("/identity", identity)
     app.router.add_get("/gzip", gzip)
+    await _serve(app)
+
+
+async def _post(_given: list[Family]) -> None:
+    """The least that an API can do: JSON is read, and some other JSON is answered."""
+
+    async def answer(request: web.Request) -> web.Response:
+        asked = await request.json()
+        return web.json_response({"request_id": asked["request_id"], "allowed": True})
+
+    app = web.Application()
+    app.router.add_post("/api/ai-budget/{path}", answer)
+    await _serve(app)
+
+
+async def _serve(app: web.Application) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, LOOPBACK, 0).start()

@@ -23,6 +23,9 @@ Told: TypeAlias = Answer | Exception | None
 MOST = 256
 """How many calls at most are decided in one transaction."""
 
+GATHER_SECONDS = 0.002
+"""How long to wait for more calls where there were several just before."""
+
 TRIES = 5
 """How often calls are tried in which somebody else is in the way."""
 
@@ -47,6 +50,7 @@ class Group:
         self._queue: deque[Waiting] = deque()
         self._something = threading.Condition()
         self._is_stopping = False
+        self._last = 0
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name="ai-ledger", daemon=True)
         self._thread.start()
@@ -58,7 +62,8 @@ class Group:
             if self._is_stopping:
                 raise UnavailableError("the process is ending; ask another one")
             self._queue.append(waiting)
-            self._something.notify()
+            if len(self._queue) == 1 or self._are_enough():
+                self._something.notify()  # else it would wake up for nothing
         return await waiting.answer
 
     def stop(self, seconds: float) -> bool:
@@ -90,9 +95,17 @@ class Group:
             while True:
                 while not self._queue and not self._is_stopping:
                     self._something.wait()
+                if self._last > 1:
+                    # Those that were answered just now will ask again: a transaction costs more
+                    # than the moment until then.
+                    self._something.wait_for(self._are_enough, GATHER_SECONDS)
                 batch = self._distinct()
+                self._last = len(batch)
                 if batch or not self._queue:
                     return batch
+
+    def _are_enough(self) -> bool:
+        return len(self._queue) >= self._last or self._is_stopping
 
     def _distinct(self) -> list[Waiting]:
         found: dict[str, Waiting] = {}
