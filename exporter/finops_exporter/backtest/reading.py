@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
-import zlib
 from array import array
-from contextlib import contextmanager
 from datetime import date
 from math import isfinite
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from finops_exporter.csv_file import opened, places
 from finops_exporter.errors import FinopsError
 from finops_exporter.model import Progress
 
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 
 SERIES: Final = "series_id"
 DATE: Final = "date"
-GZIP: Final = b"\x1f\x8b"
 LONGEST_DAYS: Final = 3_660
 """Ten years: beyond, a date is wrong, and each day between would take memory for each series."""
 
@@ -54,29 +50,11 @@ def read(path: Path, column: str, progress: Callable[[Progress], None]) -> Histo
     no number, and a day that a series has twice.
     """
     rows = _Rows(path, column)
-    try:
-        with _opened(path) as (text, done):
-            size = path.stat().st_size
-            for _ in rows.read(text):
-                progress(Progress(path.name, done(), size))
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise FinopsError(f"cannot read {path}: it is no whole gzip file ({error})") from error
-    except UnicodeDecodeError as error:
-        raise FinopsError(f"cannot read {path}: it is not UTF-8 ({error.reason})") from error
-    except OSError as error:
-        raise FinopsError(f"cannot read {path}: {error.strerror or error}") from error
+    with opened(path) as (text, done):
+        size = path.stat().st_size
+        for _ in rows.read(text):
+            progress(Progress(path.name, done(), size))
     return rows.history()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[str], Callable[[], int]]]:
-    """The text of the file, unpacked if need be, and how many of its bytes were read so far."""
-    with path.open("rb") as raw:
-        packed = raw.read(len(GZIP)) == GZIP
-        raw.seek(0)
-        source = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
-        with io.TextIOWrapper(source, "utf-8-sig", newline="") as text:
-            yield text, raw.tell
 
 
 class _Rows:
@@ -93,7 +71,8 @@ class _Rows:
         """Read all rows; comes up for air every so many."""
         reader = csv.reader(text, strict=True)
         try:
-            series, day, amount = self._places(next(reader, []))
+            wanted = (SERIES, DATE, self._column)
+            series, day, amount = places(self._path, next(reader, []), wanted)
             for row in reader:
                 if not row:
                     continue
@@ -129,17 +108,6 @@ class _Rows:
         amounts = np.full(len(names) * span, UNKNOWN)
         amounts[cells] = np.frombuffer(self._amount)
         return History(names, date.fromordinal(first), amounts.reshape(len(names), span))
-
-    def _places(self, header: list[str]) -> tuple[int, int, int]:
-        names = [name.strip() for name in header]
-        if not any(names):
-            raise FinopsError(f"{self._path} is empty: it has no header")
-        for name in (SERIES, DATE, self._column):
-            if name not in names:
-                raise FinopsError(
-                    f"{self._path}, line 1: there is no column {name} (found: {', '.join(names)})"
-                )
-        return names.index(SERIES), names.index(DATE), names.index(self._column)
 
     def _add(self, name: str, day: str, amount: str, line: int) -> None:
         ordinal = self._days.get(day)
