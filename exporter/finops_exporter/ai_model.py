@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from decimal import Decimal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date, datetime
-    from decimal import Decimal
 
 ALL_MODELS = "*"
 """What stands for a tenant's budget over all models."""
@@ -34,6 +36,12 @@ PAST = timedelta(days=35)
 
 FailMode: TypeAlias = Literal["fail_closed", "fail_open"]
 Reason: TypeAlias = Literal["exceeded", "busy", "unpriced", "unknown_tenant"]
+Tier: TypeAlias = Literal["starter", "professional", "enterprise", "custom"]
+
+TIER_LIMITS: Mapping[str, Decimal] = MappingProxyType(
+    {"starter": Decimal(500), "professional": Decimal(2000), "enterprise": Decimal(10_000)}
+)
+"""What the tiers may spend in a month, in US dollars; a custom one has a limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +236,23 @@ class BudgetState:
     def soft_limit_reached(self) -> bool:
         """Whether a soft limit's worth is spent."""
         return self.share >= self.budget.soft_limit_ratio
+
+
+class UsageRow(NamedTuple):
+    """A call that was made elsewhere and is only counted here: a row of ai_token_usage.
+
+    `time` is aware. A file may have millions of them: a tuple is made in a third of a data class'
+    time.
+    """
+
+    request_id: str
+    time: datetime
+    tenant_id: str
+    model: str
+    tokens: Tokens
+    cost_usd: Decimal
+    price_source: str
+    report_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
