@@ -9,6 +9,7 @@ from importlib.resources import files
 _FILES = (
     "queries.sql",
     "ai_gauges.sql",
+    "ai_usage.sql",
     "anomalies.sql",
     "budgets.sql",
     "checks.sql",
