@@ -8,8 +8,14 @@ from finops_exporter import logs
 from finops_exporter.command_line import Commands
 
 ELSEWHERE = {
+    "import": "finops_exporter.ai_usage_command:import_",
     "price": "finops_exporter.ai_price_command",
+    "remove": "finops_exporter.ai_tenant_command",
+    "set": "finops_exporter.ai_tenant_command:set_",
+    "status": "finops_exporter.ai_tenant_command",
+    "tenants": "finops_exporter.ai_tenant_command",
     "tokens": "finops_exporter.ai_tokens_command",
+    "usage": "finops_exporter.ai_usage_command",
 }
 
 

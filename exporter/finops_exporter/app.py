@@ -144,9 +144,15 @@ def store_of(config: Config, env: Mapping[str, str]) -> Iterator[Database]:
 
 
 @contextmanager
-def readable_store_of(config: Config, env: Mapping[str, str]) -> Iterator[Database]:
-    """The database for reading alone; raises FinopsError when its schema is not ours yet."""
-    nothing = "no cost is stored yet; run: finops-exporter collect --once --config FILE"
+def readable_store_of(
+    config: Config,
+    env: Mapping[str, str],
+    nothing: str = "no cost is stored yet; run: finops-exporter collect --once --config FILE",
+) -> Iterator[Database]:
+    """The database for reading alone; raises FinopsError when its schema is not ours yet.
+
+    `nothing` is said where there is no schema at all.
+    """
     if config.database.url is None and not _embedded(config, env).exists:
         raise FinopsError(nothing)
     with database_of(config, env) as database:

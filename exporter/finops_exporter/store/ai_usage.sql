@@ -83,7 +83,8 @@ SELECT CASE WHEN 'tenant' = ANY(%(by)s) THEN tenant_id END,
        coalesce(sum(cost_usd), 0), count(*) FILTER (WHERE cost_usd IS NULL)
 FROM ai_token_usage
 WHERE (%(tenant)s::text IS NULL OR tenant_id = %(tenant)s)
-  AND time >= coalesce(%(since)s, '-infinity') AND time < coalesce(%(until)s, 'infinity')
+  AND time >= coalesce(%(since)s::timestamptz, '-infinity')
+  AND time < coalesce(%(until)s::timestamptz, 'infinity')
 GROUP BY 1, 2, 3, 4;
 
 -- name: ai_usage_kept
