@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from finops_exporter.asking import Asking, Patience
 from finops_exporter.collectors import collector_class
-from finops_exporter.config import Config, load, options_of
+from finops_exporter.config import Config, options_of
 from finops_exporter.errors import CollectError, ConfigError, FinopsError, UsageError
 from finops_exporter.exposition.families import Settings
 from finops_exporter.kernel import Kernel, Source
-from finops_exporter.model import Progress, Task
+from finops_exporter.model import Task
 from finops_exporter.one_run import Report, pending, withdrawn
 from finops_exporter.source_table import Planned
 from finops_exporter.source_table import source_lines as read_source_lines
@@ -27,9 +27,8 @@ from finops_exporter.store.migrate import pending as pending_migrations
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from decimal import Decimal
-    from pathlib import Path
 
-    from finops_exporter.model import Api, Plan, Window
+    from finops_exporter.model import Api, Plan, Progress, Window
     from finops_exporter.source_table import SourceLine
 
 T = TypeVar("T")
@@ -192,46 +191,6 @@ def migrate_store(database: Database, *, dry_run: bool) -> list[str]:
     """Apply what is missing in the schema (or only name it); the names of the migrations."""
     todo = pending_migrations(database) if dry_run else migrate(database)
     return [migration.name for migration in todo]
-
-
-@dataclass(frozen=True, slots=True)
-class Demo:
-    """A demo that was made and collected."""
-
-    config_file: Path
-    config: Config
-    reports: list[Report]
-
-
-def make_demo(
-    folder: Path | None,
-    listen: str,
-    env: Mapping[str, str],
-    progress: Callable[[str, Progress], None],
-) -> Demo:
-    """Write the demo's bills and its configuration below `folder`, and collect them for real."""
-    from finops_exporter import demo  # noqa: PLC0415 - no other command needs what it invents
-
-    home = (folder or default_data_dir(env).parent / "demo").absolute()
-    bills = home / "billing"
-    now = utc_now()
-    try:
-        bills.mkdir(parents=True, exist_ok=True)
-        demo.generate(
-            now, bills, progress=lambda done, of: progress("demo", Progress("", done, of))
-        )
-        config_file = home / "config.yaml"
-        text = demo.config_text(
-            bills, listen=listen, data_dir=home / "postgres", budgets=demo.budgets(now)
-        )
-        config_file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FinopsError(f"cannot write the demo below {home}: {error.strerror}") from error
-    # Not with the caller's environment: DATABASE_URL would put invented money into a real store.
-    config = load(config_file, {})
-    with store_of(config, env) as database:
-        reports = collect_once(database, sources(config), progress=progress)
-    return Demo(config_file, config, reports)
 
 
 def plans(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -29,6 +28,7 @@ ELSEWHERE = {
     "backtest": "finops_exporter.backtest_command",
     "budget": "finops_exporter.budget_command",
     "customers": "finops_exporter.customer_command",
+    "demo": "finops_exporter.demo_command",
     "doctor": "finops_exporter.doctor_command",
 }
 
@@ -246,47 +246,6 @@ def sources(config: Config, form: str) -> None:
         click.echo(source_table.as_json(lines))
     else:
         printing.sources(lines)
-
-
-@main.command(short_help="Make an invented company's bills, to try.")
-@config_option
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help=("Where the demo's bills, configuration and database go; default: below the data folder."),
-)
-@click.option("--serve", "and_serve", is_flag=True, help="Serve /metrics afterwards.")
-@click.option(
-    "--web.listen-address",
-    "listen",
-    default="127.0.0.1:9836",
-    show_default=True,
-    metavar="HOST:PORT",
-)
-def demo(config: Config, folder: Path | None, listen: str, *, and_serve: bool) -> None:
-    """Make 14 months of billing of an invented company, and collect it as any FOCUS files.
-
-    It has a database of its own; yours (and $DATABASE_URL) is not touched.
-
-    \b
-    Examples:
-      finops-exporter demo --serve
-      finops-exporter demo --folder /tmp/finops-demo
-    """
-    # The demo writes a configuration of its own; this one only tells a wrong address at once.
-    overridden(config, {"server__listen": listen})
-    with ended_by_signals(), printing.progress() as progress:
-        made = app.make_demo(folder, listen, os.environ, progress)
-    for report in made.reports:
-        printing.report(report)
-    exit_for(made.reports)
-    if not and_serve:
-        click.echo(f"\nNow: {printing.command('serve', made.config_file)}")
-        return
-    logs.configure(quiet=True)
-    serving.serve(
-        made.config, os.environ, started=lambda urls: printing.welcome(urls.pages, made.config_file)
-    )
 
 
 @main.command(short_help="Print the versions.")

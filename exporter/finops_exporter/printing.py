@@ -330,6 +330,7 @@ The demo is running (Ctrl-C ends it):
 
 Some things to try in another terminal:
   {command("budget status", config_file)}
+  {command("ai tenants", config_file)}
   {costs_command} --by provider,month
   {costs_command} --by team --format json
   curl -s {url}/metrics | grep day_offset

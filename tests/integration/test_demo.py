@@ -59,6 +59,7 @@ def test_the_demo_stores_what_it_wrote_in_a_database_of_its_own(
     made = run("demo", "--folder", folder, env=env)
     assert made.returncode == 0, made.stderr
     assert "demo: succeeded; 42 parts read, 0 unchanged" in made.stdout
+    (calls,) = re.findall(r"demo: new AI calls of its tenants: ([\d,]+), \$", made.stdout)
     hint = made.stdout.splitlines()[-1]
     assert hint.startswith("Now: env -u DATABASE_URL ")
     assert hint.endswith(f"finops-exporter serve --config '{folder}/config.yaml'")
@@ -89,6 +90,13 @@ def test_the_demo_stores_what_it_wrote_in_a_database_of_its_own(
     assert stands.returncode == 0, stands.stderr
     reached = {one["name"]: one["reached"] for one in json.loads(stands.stdout)["budgets"]}
     assert (reached["payments"], reached["data"]) == (["50", "80"], ["50", "80", "100"])
+    tenants = run("ai", "tenants", "--over", "80", "--config", folder / "config.yaml")
+    assert re.findall(r"(\S+) +│ \* .* (warning|exceeded) ", tenants.stdout) == [
+        ("harbor-rentals", "exceeded"),
+        ("velo-couriers", "warning"),
+    ]
+    used = run("ai", "usage", "--by", "", "--format", "json", "--config", folder / "config.yaml")
+    assert json.loads(used.stdout)["total"]["calls"] >= int(calls.replace(",", ""))
     for amount in ("billed", "effective"):
         total = sum((Decimal(group[amount]) for group in groups), Decimal(0))
         assert document["total"][amount] == plain(str(total))
