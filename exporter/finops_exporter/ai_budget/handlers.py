@@ -10,6 +10,7 @@ from finops_exporter.ai_budget import answers, problems
 from finops_exporter.ai_model import (
     FUTURE,
     PAST,
+    TIER_LIMITS,
     BudgetChange,
     Check,
     Conflict,
@@ -22,7 +23,7 @@ from finops_exporter.web.api.problem import NOT_FOUND, ProblemError, invalid
 from finops_exporter.web.api.route import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
     from finops_exporter.ai_budget.requests import (
@@ -37,13 +38,6 @@ if TYPE_CHECKING:
     from finops_exporter.ai_budget.service_ports import Found, Ledger, PriceList, TokensOf
     from finops_exporter.ai_config import Ai
     from finops_exporter.ai_model import Tokens
-
-TIERS: Mapping[str, Decimal] = {
-    "starter": Decimal(500),
-    "professional": Decimal(2000),
-    "enterprise": Decimal(10000),
-}
-"""The monthly limits of the tiers that have one, in US dollars."""
 
 UNPRICED_WAIT = timedelta(hours=1)
 """When to ask again for a model without a price: somebody has to configure it."""
@@ -117,7 +111,7 @@ class Budgets:
         """Set what is given of a budget."""
         limit = asked.monthly_limit_usd
         if limit is None and asked.tier is not None:
-            limit = TIERS.get(asked.tier)
+            limit = TIER_LIMITS.get(asked.tier)
             if limit is None:
                 raise invalid("monthly_limit_usd", "required with the tier custom, which has none")
         if limit is None and not await self._exists(asked.tenant_id, asked.model):
