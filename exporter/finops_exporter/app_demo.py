@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from finops_exporter import demo
 from finops_exporter.ai_budget.pricing import PriceList
 from finops_exporter.ai_model import ALL_MODELS, Terms
+from finops_exporter.api_token import ApiToken, issue, split
 from finops_exporter.app import collect_once, sources, store_of, utc_now
 from finops_exporter.config import load
 from finops_exporter.errors import FinopsError
 from finops_exporter.model import Progress
-from finops_exporter.store import ai_budgets, ai_usage
+from finops_exporter.store import ai_budgets, ai_usage, tokens
 from finops_exporter.store.embedded import default_data_dir
 from finops_exporter.store.ledger import Asked, decide
 
@@ -29,19 +30,35 @@ if TYPE_CHECKING:
     from finops_exporter.store.database import Connection, Database
 
 
+DEMO_NAME = "demo"
+"""What the token is called that the demo makes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A demo that was made and collected; `ai` is what its tenants were given of AI calls."""
+    """A demo that was made and collected; `ai` is what its tenants were given of AI calls.
+
+    `token_file` has a token of the API that may do everything.
+    """
 
     config_file: Path
     config: Config
     reports: list[Report]
     ai: Added
+    token_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the demo is served, host:port."""
+
+    pages: str
+    api: str
 
 
 def make_demo(
     folder: Path | None,
-    listen: str,
+    listen: Addresses,
     env: Mapping[str, str],
     progress: Callable[[str, Progress], None],
 ) -> Demo:
@@ -56,7 +73,11 @@ def make_demo(
         )
         config_file = home / "config.yaml"
         text = demo.config_text(
-            bills, listen=listen, data_dir=home / "postgres", budgets=demo.budgets(now)
+            bills,
+            listen=listen.pages,
+            ai_listen=listen.api,
+            data_dir=home / "postgres",
+            budgets=demo.budgets(now),
         )
         config_file.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -66,8 +87,25 @@ def make_demo(
     with store_of(config, env) as database:
         reports = collect_once(database, sources(config), progress=progress)
         used = fill_ai(database, PriceList(config.ai.prices, config.ai.unknown_model), now)
-        # The tokens for the API of the demo's tenants are made here.
-    return Demo(config_file, config, reports, used)
+        token_file = _token(database, home / "ai-token", now)
+    return Demo(config_file, config, reports, used, token_file)
+
+
+def _token(database: Database, file: Path, now: datetime) -> Path:
+    """Keep an admin's token in the file; one that is there already goes on to hold."""
+    try:
+        known = split(file.read_text(encoding="utf-8").strip()) if file.exists() else None
+        if known and known[0] in {one.id for one in tokens.tokens(database)}:
+            return file
+        tokens.revoke(database, DEMO_NAME, now)
+        made = issue()
+        kept = ApiToken(made.id, DEMO_NAME, "admin", (), made.digest, now, None)
+        tokens.create(database, kept, DEMO_NAME)
+        file.touch(mode=0o600)
+        file.write_text(f"{made.text}\n", encoding="utf-8")
+    except OSError as error:
+        raise FinopsError(f"cannot write the demo's token to {file}: {error.strerror}") from error
+    return file
 
 
 def fill_ai(database: Database, prices: PriceList, now: datetime) -> Added:

@@ -320,23 +320,6 @@ def command(name: str, config_file: Path) -> str:
     return f"{without}{program} {name} --config {shlex.quote(str(config_file))}"
 
 
-def welcome(url: str, config_file: Path) -> None:
-    """What the demo serves, and what to try."""
-    costs_command = command("costs", config_file)
-    click.echo(f"""
-The demo is running (Ctrl-C ends it):
-  {url}/          what is stored, and through which day
-  {url}/metrics   what Prometheus scrapes
-
-Some things to try in another terminal:
-  {command("budget status", config_file)}
-  {command("ai tenants", config_file)}
-  {costs_command} --by provider,month
-  {costs_command} --by team --format json
-  curl -s {url}/metrics | grep day_offset
-""")
-
-
 def size(count: int) -> str:
     """A number of bytes, rounded: 1.5 MB."""
     left = float(count)

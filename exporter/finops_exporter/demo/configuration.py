@@ -22,6 +22,10 @@ _TEXT = """\
 
 server:
   listen: {listen}
+
+# The API of AI budgets; the demo's token is for this machine only.
+ai:
+  listen: {ai_listen}
 {database}
 # Each tag, and the keys under which people typed it; the first key that is present counts.
 tags:
@@ -60,10 +64,13 @@ def config_text(
     folder: Path,
     *,
     listen: str,
+    ai_listen: str = "127.0.0.1:3010",
     data_dir: Path | None = None,
     budgets: Sequence[DemoBudget] = (),
 ) -> str:
     """A commented YAML configuration for the files in `folder`, served at `listen` (host:port).
+
+    The API of AI budgets is served at `ai_listen`.
 
     The embedded database keeps its files in `data_dir`, if one is given.
     """
@@ -71,6 +78,7 @@ def config_text(
     database = "" if data_dir is None else _DATABASE.format(_quoted(str(data_dir.absolute())))
     return _TEXT.format(
         listen=_quoted(listen),
+        ai_listen=_quoted(ai_listen),
         database=database,
         accounts=accounts,
         budgets=_BUDGETS.format("\n".join(map(_budget, budgets))) if budgets else "",
