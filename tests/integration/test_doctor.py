@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from finops_exporter.ai_model import Terms
 from finops_exporter.doctor.bookkeeping import Planned
 from finops_exporter.doctor.examination import CHECKS, Expected, examine
 from finops_exporter.errors import StoreError
@@ -20,9 +21,11 @@ from finops_exporter.exposition.families import Settings
 from finops_exporter.model import Budget, ControlTotal
 from finops_exporter.store import checks, runs
 from finops_exporter.store.database import Database
+from finops_exporter.store.ledger import Asked, decide
 from finops_exporter.store.migrate import migrate, migrations
 from integration.bills import charge, write_bill
 from integration.feeding import NOW, cost, swap
+from integration.ledgers import a_check, a_track
 from integration.processes import as_url, configure, free_port, invoke
 
 if TYPE_CHECKING:
@@ -192,8 +195,8 @@ def test_a_tampered_migration(fed: Database) -> None:
     assert one.message == f"{name} was applied with another content (checksum 000000000000)"
     assert "backup" in str(one.remedy)
     left = {one.check: one.message for one in found if one.level == "not checked"}
-    names = ("clock", "rollups", "cuts", "reconciliation", "sources", "runs", "budgets")
-    assert left == dict.fromkeys(names, "the check of the migrations found a problem")
+    after = CHECKS[CHECKS.index("migrations") + 1 :]
+    assert left == dict.fromkeys(after, "the check of the migrations found a problem")
 
 
 def test_a_migration_from_the_future(fed: Database) -> None:
@@ -526,3 +529,28 @@ def test_a_budget_that_cannot_be_told(fed: Database) -> None:
     one = only(look(fed, budgets=[wrong]), "budgets", "warning")
     assert one.message.startswith("web: no cost of this scope is stored since ")
     assert one.remedy == "see what there is: finops-exporter costs --by service"
+
+
+def of_the_ledger(findings: list[Finding]) -> tuple[str, str]:
+    (one,) = [one for one in findings if one.check == "ai_ledger"]
+    return one.level, one.message
+
+
+def test_the_sums_of_ai_budgets_are_held_against_their_calls(database: Database) -> None:
+    with database.connection() as connection:
+        held = [Asked("check", a_check(usd)) for usd in ("0.5", "0.25")]
+        decide(connection, held, Terms())
+        decide(connection, [Asked("track", a_track(a_check("1")))], Terms())
+    fine = ("ok", "2 sums equal those of their calls")
+    assert of_the_ledger(look(database)) == fine
+    level, message = of_the_ledger(look(database, quick=True))
+    assert (level, message[: len(fine[1])]) == fine
+    execute(database, "UPDATE budget_period SET spent_usd = 2 WHERE model = '*'")
+    level, message = of_the_ledger(look(database))
+    assert level == "problem"
+    assert message.startswith("1 of 2 sums differ from those of their calls: acme * ")
+    execute(database, "DELETE FROM ai_reservations")
+    assert of_the_ledger(look(database))[1].startswith("2 of 2 sums differ")
+    # Where calls are deleted after a day, nothing of this month can be said.
+    level, message = of_the_ledger(look(database, calls_kept=timedelta(days=1)))
+    assert (level, message[:7]) == ("ok", "0 sums ")

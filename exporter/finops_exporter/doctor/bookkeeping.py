@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from finops_exporter.exposition.budget_states import BudgetState
     from finops_exporter.model import Budget
-    from finops_exporter.store.checks import CutTotals, Drift
+    from finops_exporter.store.checks import CutTotals, Drift, LedgerDrift
     from finops_exporter.store.reads import Cost, SourceState
 
 TIES = Decimal("0.01")
@@ -65,6 +65,19 @@ def rollup(table: str, seen: Drift, since: date | None) -> list[Finding]:
     told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     text = f"{table}: {seen.wrong} rows differ from the facts ({told}): {'; '.join(seen.first)}"
     return [problem("rollups", text, "finops-exporter doctor --rebuild")]
+
+
+def ai_ledger(seen: LedgerDrift, since: date | None) -> Finding:
+    """Whether what is spent and held of AI budgets is exactly what their calls say."""
+    span = f" since {since}" if since else ""
+    if not seen.wrong:
+        return ok("ai_ledger", f"{seen.right} sums equal those of their calls{span}")
+    text = (
+        f"{seen.wrong} of {seen.right + seen.wrong} sums{span} differ from those of their calls: "
+        f"{'; '.join(seen.first)}"
+    )
+    remedy = "see who writes to budget_period or ai_reservations: nobody but the ledger should"
+    return problem("ai_ledger", text, remedy)
 
 
 def cuts(seen: Sequence[CutTotals]) -> list[Finding]:

@@ -47,6 +47,7 @@ def diagnose(
         quick,
         _settings(config),
         config.configured_budgets(),
+        config.ai.usage_retention,
     )
     try:
         with app.database_of(config, env) as database:

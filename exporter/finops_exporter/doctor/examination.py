@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from finops_exporter.analysis.billing_time import month_of, previous_month
 from finops_exporter.budget_table import read_standings
 from finops_exporter.doctor import bookkeeping, installation
 from finops_exporter.doctor.findings import Finding, problem
@@ -37,6 +39,7 @@ CHECKS = (
     "sources",
     "runs",
     "budgets",
+    "ai_ledger",
 )
 """What is checked of a database, in this order."""
 
@@ -51,7 +54,8 @@ class Expected:
     """What the database is held against; `clock` gives aware UTC datetimes.
 
     `quick` compares the newest two months only with the facts. Without `settings`, which a wrong
-    configuration does not give, budgets are not checked.
+    configuration does not give, budgets are not checked. `calls_kept` is how long calls of the AI
+    ledger are kept (None: for good).
     """
 
     sources: Mapping[str, Planned]
@@ -60,6 +64,7 @@ class Expected:
     quick: bool = False
     settings: Settings | None = None
     budgets: Sequence[Budget] = ()
+    calls_kept: timedelta | None = None
 
 
 def examine(
@@ -108,6 +113,7 @@ def _steps(expected: Expected) -> list[tuple[str, str, Check]]:
         ("reconciliation", "totals", partial(_controls, expected)),
         ("sources", "sources", partial(_sources, expected)),
         ("budgets", "budgets", partial(_budgets, expected)),
+        ("ai_ledger", "AI ledger", partial(_ai_ledger, expected)),
     ]
 
 
@@ -178,3 +184,14 @@ def _budgets(expected: Expected, connection: Connection) -> list[Finding]:
         return [Finding("budgets", "not checked", "the configuration of the sources is wrong")]
     reader, now = SnapshotReader(connection), expected.clock()
     return bookkeeping.budgets(read_standings(reader, expected.budgets, expected.settings, now))
+
+
+def _ai_ledger(expected: Expected, connection: Connection) -> list[Finding]:
+    """Of months all of whose calls are still there; quickly, of this month and the one before."""
+    today = expected.clock().date()
+    begins = [previous_month(month_of(today))] if expected.quick else []
+    if expected.calls_kept is not None:
+        is_whole = month_of(today - expected.calls_kept) + timedelta(days=32)
+        begins.append(month_of(is_whole))
+    since = max(begins, default=None)
+    return [bookkeeping.ai_ledger(checks.ai_ledger_drift(connection, since), since)]

@@ -108,6 +108,14 @@ class Drift(NamedTuple):
         return self.missing + self.extra + self.different
 
 
+class LedgerDrift(NamedTuple):
+    """How many sums of the AI ledger are those of their calls; `first` are some that are not."""
+
+    right: int
+    wrong: int
+    first: tuple[str, ...]
+
+
 class CutTotals(NamedTuple):
     """The same money of a month (its first day) in several cuts, and the totals of each."""
 
@@ -214,6 +222,12 @@ def rebuild(
         if any(one.removed or one.written for one in done):
             run(connection, "bump_generation", {"now": now})
     return done
+
+
+def ai_ledger_drift(connection: Connection, since: date | None = None) -> LedgerDrift:
+    """Compare what months of tenants hold with their calls, exactly, from `since` on."""
+    ((right, wrong, first),) = rows(connection, "ai_ledger_drift", {"since": since})
+    return LedgerDrift(right, wrong, tuple(first))
 
 
 def cut_totals(connection: Connection, since: date | None = None) -> list[CutTotals]:

@@ -168,3 +168,35 @@ GROUP BY 1 ORDER BY 1;
 
 -- name: running_runs
 SELECT source, started_at FROM source_runs WHERE outcome = 'running' ORDER BY run_id;
+
+
+-- ---- The AI ledger -----------------------------------------------------------------------------
+
+-- name: ai_ledger_drift
+-- How many sums of a month are those of their calls and how many are not, and some of the latter.
+-- What began before %(since)s is left out: calls may be deleted by then.
+WITH calls AS (
+    SELECT tenant_id, model, period_start, sum(coalesce(charged_usd, 0)) AS spent,
+           sum(CASE state WHEN 'R' THEN reserved_usd ELSE 0 END) AS held
+    FROM (
+        SELECT tenant_id, '*' AS model, tenant_period AS period_start, state, reserved_usd, charged_usd
+        FROM ai_reservations
+        UNION ALL
+        SELECT tenant_id, model, model_period, state, reserved_usd, charged_usd
+        FROM ai_reservations WHERE model <> '*'
+    ) c
+    WHERE period_start >= coalesce(%(since)s::date, '-infinity')
+    GROUP BY 1, 2, 3
+), compared AS MATERIALIZED (
+    SELECT tenant_id, model, period_start,
+           (coalesce(c.spent, 0), coalesce(c.held, 0))
+           = (coalesce(p.spent_usd, 0), coalesce(p.reserved_usd, 0)) AS same
+    FROM calls c
+    FULL JOIN (
+        SELECT * FROM budget_period WHERE period_start >= coalesce(%(since)s::date, '-infinity')
+    ) p USING (tenant_id, model, period_start)
+)
+SELECT count(*) FILTER (WHERE same), count(*) FILTER (WHERE NOT same),
+       ARRAY(SELECT concat_ws(' ', tenant_id, model, period_start) FROM compared WHERE NOT same
+             ORDER BY period_start DESC, tenant_id, model LIMIT 3)
+FROM compared;
