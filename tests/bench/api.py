@@ -62,8 +62,12 @@ def rows(*, quick: bool) -> Iterator[Row]:
             found = _in_turns(places, path, body, seconds)
             what = f"AI {path} over HTTP, {CONNECTIONS} connections"
             baseline, taken = found["bare"], found["ours"]
-            least = bar(2, "at most", quick=quick)
-            yield Row(what, "bare aiohttp POST", baseline.each, taken.each, least, "at most")
+            # Recorded: on two cores PostgreSQL, the API and the client share what a bare handler has
+            # for itself (docs/performance.md).
+            most = bar(2, "at most", quick=quick)
+            yield Row(
+                what, "bare aiohttp POST", baseline.each, taken.each, most, "at most", gating=False
+            )
             yield Row(f"{what}, p99", "bare aiohttp POST", baseline.p99, taken.p99, None, "at most")
 
 

@@ -61,7 +61,7 @@ def _pairs(store: Database, count: int, *, quick: bool) -> Row:
     say(f"{count} calls held and settled")
     seconds = interleaved(
         {
-            "one by one": Job(lambda: _one_by_one(store, count // 4)),
+            "one by one": Job(lambda: _one_by_one(store, count // 16)),
             "ours": Job(lambda: asyncio.run(_grouped(store, count))),
         },
         rounds=5,
@@ -71,7 +71,7 @@ def _pairs(store: Database, count: int, *, quick: bool) -> Row:
     return Row(
         f"{count} calls of a tenant, held and settled, {WAITING} at once",
         f"a transaction each, {CONNECTIONS} connections",
-        seconds["one by one"] * 4,
+        seconds["one by one"] * 16,
         seconds["ours"],
         bar(4, quick=quick),
     )

@@ -23,18 +23,25 @@ Told: TypeAlias = Answer | Exception | None
 MOST = 256
 """How many calls at most are decided in one transaction."""
 
+ANSWER_SECONDS = 5.0
+"""A database that takes longer for an answer counts as away."""
+
 GATHER_SECONDS = 0.002
 """How long to wait for more calls where there were several just before."""
+
+FORGET = 0.98
+"""How much of the number of callers is remembered from one transaction to the next."""
 
 TRIES = 5
 """How often calls are tried in which somebody else is in the way."""
 
 
 class Waiting(NamedTuple):
-    """A call, and where its answer is waited for."""
+    """A call, where its answer is waited for, and until when (seconds of the loop's clock)."""
 
     asked: Asked
     answer: asyncio.Future[Answer | None]
+    until: float
 
 
 class Group:
@@ -47,24 +54,42 @@ class Group:
 
     def __init__(self, decide: Callable[[Sequence[Asked]], Sequence[Answer | None]]) -> None:
         self._decide = decide
+        self._pending: deque[Waiting] = deque()
         self._queue: deque[Waiting] = deque()
         self._something = threading.Condition()
         self._is_stopping = False
-        self._last = 0
+        self._unanswered = 0
+        self._callers = 0.0
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name="ai-ledger", daemon=True)
         self._thread.start()
 
     async def ask(self, asked: Asked) -> Answer | None:
         """The answer to a call; raises UnavailableError, or WrongCallError."""
-        waiting = Waiting(asked, self._loop.create_future())
+        until = self._loop.time() + ANSWER_SECONDS
+        waiting = Waiting(asked, self._loop.create_future(), until)
+        if not self._pending:
+            self._loop.call_later(ANSWER_SECONDS, self._give_up)
+        self._pending.append(waiting)
         with self._something:
             if self._is_stopping:
                 raise UnavailableError("the process is ending; ask another one")
             self._queue.append(waiting)
+            self._unanswered += 1
+            self._callers = max(self._callers, self._unanswered)
             if len(self._queue) == 1 or self._are_enough():
                 self._something.notify()  # else it would wake up for nothing
         return await waiting.answer
+
+    def _give_up(self) -> None:
+        """Tell those who have waited too long. One timer for all: most calls need none."""
+        now = self._loop.time()
+        while self._pending and (self._pending[0].answer.done() or self._pending[0].until <= now):
+            answer = self._pending.popleft().answer
+            if not answer.done():
+                answer.set_exception(UnavailableError("the database does not answer in time"))
+        if self._pending:
+            self._loop.call_later(self._pending[0].until - now, self._give_up)
 
     def stop(self, seconds: float) -> bool:
         """Decide what still waits, within `seconds`; whether that was done in time. Blocks."""
@@ -84,6 +109,8 @@ class Group:
                 # A mistake of ours: those who wait must hear nevertheless.
                 log.exception("calls could not be decided")
                 answers = [UnavailableError("internal error") for _ in batch]
+            with self._something:
+                self._unanswered -= len(batch)
             told = [(one.answer, answer) for one, answer in zip(batch, answers, strict=True)]
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 # All at once: what costs is to wake it up.
@@ -95,24 +122,30 @@ class Group:
             while True:
                 while not self._queue and not self._is_stopping:
                     self._something.wait()
-                if self._last > 1:
+                if self._enough > 1:
                     # Those that were answered just now will ask again: a transaction costs more
                     # than the moment until then.
                     self._something.wait_for(self._are_enough, GATHER_SECONDS)
                 batch = self._distinct()
-                self._last = len(batch)
+                self._callers *= FORGET
                 if batch or not self._queue:
                     return batch
 
+    @property
+    def _enough(self) -> int:
+        """Half of those who ask all the time: then the others can be answered meanwhile."""
+        return round(self._callers / 2)
+
     def _are_enough(self) -> bool:
-        return len(self._queue) >= self._last or self._is_stopping
+        return len(self._queue) >= self._enough or self._is_stopping
 
     def _distinct(self) -> list[Waiting]:
         found: dict[str, Waiting] = {}
         later: list[Waiting] = []
         while self._queue and len(found) < MOST:
             one = self._queue.popleft()
-            if one.answer.cancelled():
+            if one.answer.done():
+                self._unanswered -= 1
                 continue  # nobody waits any more, and nothing was begun
             if one.asked.call.request_id in found:
                 later.append(one)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import structlog
 
-from finops_exporter.ai_budget.group import Group
+from finops_exporter.ai_budget.group import ANSWER_SECONDS, Group
 from finops_exporter.ai_model import Admission, Conflict, Refusal, Settlement, Track
 from finops_exporter.errors import StoreError, UnavailableError
 from finops_exporter.store import ai_budgets
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 log = structlog.get_logger()
-
-ANSWER_SECONDS = 5.0
-"""A database that takes longer for an answer counts as away."""
 
 STOP_SECONDS = 5.0
 """How long calls that still wait may take when the process ends."""
@@ -61,8 +58,9 @@ class Ledger:
         """Hold what the call may cost, if it fits; raises UnavailableError."""
         began = time.perf_counter()
         try:
-            found = await self._ask(Asked("check", check))
+            found = await self._group.ask(Asked("check", check))
         except UnavailableError:
+            self._meters.database_is(up=False)
             found = await self._without_database(check)
             if found is None:
                 self._meters.checked("unavailable", time.perf_counter() - began)
@@ -74,8 +72,9 @@ class Ledger:
     async def track(self, track: Track) -> Settlement | Refusal | Conflict:
         """Settle the call with what it has cost, once; raises UnavailableError."""
         try:
-            found = await self._ask(Asked("track", track))
+            found = await self._group.ask(Asked("track", track))
         except UnavailableError:
+            self._meters.database_is(up=False)
             found = await self._without_database(track)
             if found is None:
                 raise
@@ -120,14 +119,6 @@ class Ledger:
         """Decide what still waits; blocks."""
         if not self._group.stop(STOP_SECONDS):
             log.error("the ledger did not end in time; calls that wait get no answer")
-
-    async def _ask(self, asked: Asked) -> Answer | None:
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._group.ask(asked)
-        except TimeoutError as error:
-            self._meters.database_is(up=False)
-            raise UnavailableError("the database does not answer in time") from error
 
     async def _without_database(self, call: Check | Track) -> Answer | None:
         """What the allowances allow; None: nothing is decided without the database."""

@@ -75,9 +75,13 @@ class Rates:
 
     def cost(self, tokens: Tokens) -> Decimal:
         """What a call with these tokens costs, in US dollars; never rounded."""
-        parts = self.parts(tokens)
+        given = tokens.total - tokens.output
         with localcontext(_EXACT):
-            return sum(parts.values(), self.call_usd)
+            usd = self.call_usd
+            for kind in KINDS:
+                if count := getattr(tokens, kind):
+                    usd += (getattr(self, kind).at(given) * count).scaleb(-6)
+            return usd
 
 
 def rates_of(known: Mapping[str, Rate], call_usd: Decimal = Decimal(0)) -> Rates:
