@@ -62,8 +62,8 @@ def rows(*, quick: bool) -> Iterator[Row]:
             found = _in_turns(places, path, body, seconds)
             what = f"AI {path} over HTTP, {CONNECTIONS} connections"
             baseline, taken = found["bare"], found["ours"]
-            # Recorded: on two cores PostgreSQL, the API and the client share what a bare handler has
-            # for itself (docs/performance.md).
+            # Recorded: PostgreSQL and the API share the two cores that a bare handler has for
+            # itself (docs/performance.md).
             most = bar(2, "at most", quick=quick)
             yield Row(
                 what, "bare aiohttp POST", baseline.each, taken.each, most, "at most", gating=False

@@ -128,7 +128,7 @@ class Group:
                     self._something.wait_for(self._are_enough, GATHER_SECONDS)
                 batch = self._distinct()
                 self._callers *= FORGET
-                if batch or not self._queue:
+                if batch or (self._is_stopping and not self._queue):
                     return batch
 
     @property
