@@ -30,11 +30,13 @@ class Database:
     def __init__(self) -> None:
         self.free = threading.Event()
         self.free.set()
+        self.begun = threading.Event()
         self.batches: list[list[str]] = []
         self.errors: list[Exception] = []
 
     def decide(self, calls: Sequence[Asked]) -> Sequence[Answer | None]:
         self.batches.append([one.call.request_id for one in calls])
+        self.begun.set()
         self.free.wait(5)
         if self.errors:
             raise self.errors.pop(0)
@@ -57,8 +59,7 @@ async def under_way(database: Database, group: Group) -> asyncio.Task[Answer | N
     """A call that is being decided while the database hangs."""
     database.free.clear()
     first = asyncio.create_task(group.ask(asked("first")))
-    while not database.batches:
-        await asyncio.sleep(0)
+    await asyncio.to_thread(database.begun.wait, 5)
     return first
 
 
