@@ -68,7 +68,7 @@ test: check integration ## build what is needed and run every check
 test-timescale: .venv/.dev-stamp ## the store's tests on a real TimescaleDB in a Debian root (root only)
 	@tools/timescale $(BIN)/pytest -q tests/integration
 
-bench: .venv/.dev-stamp bench-tools ## measure against baselines in the same run (some 5 minutes)
+bench: .venv/.dev-stamp bench-tools ## measure against baselines in the same run (some 8 minutes)
 	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 bench-quick: .venv/.dev-stamp bench-tools ## the same with smaller sizes and wider bars (below 2 minutes)
