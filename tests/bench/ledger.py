@@ -53,7 +53,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
     with database() as store, store.connection() as connection:
         yield _usage_writes(connection, 2_000 if quick else 20_000, quick=quick)
     with database() as store, store.connection() as connection:
-        yield _month_to_date(connection, 500_000 if quick else 10_000_000, quick=quick)
+        yield _month_to_date(connection, 200_000 if quick else 10_000_000, quick=quick)
 
 
 def _pairs(store: Database, count: int, *, quick: bool) -> Row:
@@ -218,5 +218,5 @@ def _month_to_date(connection: Connection, count: int, *, quick: bool) -> Row:
         "scan of the calls",
         seconds["scan"],
         seconds["ours"],
-        bar(100 if not quick else 30, quick=quick),
+        bar(10 if quick else 100, quick=quick),
     )
