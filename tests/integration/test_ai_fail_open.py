@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
+from structlog.testing import capture_logs
 
 from finops_exporter.ai_budget.fail_open import FailOpen
 from finops_exporter.ai_budget.journal import Journal
@@ -259,6 +260,24 @@ def test_a_damaged_journal_is_told_with_file_and_line(
         renew(process(), database)
     assert "move the file away" in str(told.value)
     assert text in file.read_text()
+
+
+def test_a_damaged_journal_keeps_nobody_else_from_being_decided(
+    database: Database, process: Processes, tmp_path: Path
+) -> None:
+    budget(database, "1")
+    Journal(tmp_path).close()
+    with (tmp_path / "journal-0.jsonl").open("a") as journal:
+        journal.write("no JSON\n")
+
+    async def scenario() -> None:
+        async with a_ledger(database, TERMS, fail_open=process()) as ledger:
+            for _ in range(2):
+                assert isinstance(await ledger.check(a_check("0.1")), Admission)
+
+    with capture_logs() as logs:
+        asyncio.run(scenario())
+    assert [line["event"] for line in logs] == ["the journal is not counted"]
 
 
 def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import structlog
 
 from finops_exporter.ai_budget.group import ANSWER_SECONDS, Group
 from finops_exporter.ai_model import Admission, Conflict, Refusal, Settlement, Track
-from finops_exporter.errors import StoreError, UnavailableError
+from finops_exporter.errors import FinopsError, StoreError, UnavailableError
 from finops_exporter.store import ai_budgets
 from finops_exporter.store.ledger import Answer, Asked, decide
 
@@ -52,6 +52,7 @@ class Ledger:
         self._meters = meters
         self._fail_open = fail_open
         self._server_now = server_now
+        self._journal_problem = ""
         self._group = Group(self._decide)
 
     async def check(self, check: Check) -> Admission | Refusal | Conflict:
@@ -159,8 +160,19 @@ class Ledger:
         with self._database.connection() as connection:
             if self._fail_open is not None and self._fail_open.is_pending:
                 # First what is older, so that nothing is counted beside what was set aside for it.
-                self._fail_open.renew(connection)
+                self._replay(self._fail_open, connection)
             return decide(connection, asked, self._terms, self._server_now())
+
+    def _replay(self, fail_open: FailOpen, connection: Connection) -> None:
+        """A journal that cannot be read is for people to mend; calls are decided meanwhile."""
+        try:
+            fail_open.renew(connection)
+        except StoreError:
+            raise
+        except FinopsError as error:
+            if str(error) != self._journal_problem:
+                self._journal_problem = str(error)
+                log.error("the journal is not counted", error=str(error))  # noqa: TRY400 -- a sentence
 
 
 def _outcome(answer: Admission | Refusal | Conflict) -> str:
