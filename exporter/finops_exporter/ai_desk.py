@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 from dataclasses import dataclass, fields, replace
-from decimal import MAX_PREC, ROUND_FLOOR, Decimal, localcontext
+from decimal import MAX_PREC, Decimal, localcontext
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from finops_exporter.ai_model import ALL_MODELS, TIER_LIMITS
 from finops_exporter.errors import FinopsError, UsageError
-from finops_exporter.model import money_text
+from finops_exporter.model import money_text, rounded_down
 from finops_exporter.store import ai_budgets, ai_usage
 
 if TYPE_CHECKING:
@@ -164,12 +164,6 @@ def status_json(found: TenantStatus) -> str:
             "last_calls": [_call(one) for one in found.calls],
         }
     )
-
-
-def rounded_down(number: Decimal, step: Decimal) -> Decimal:
-    """To whole steps, however many digits the number has."""
-    with localcontext(prec=MAX_PREC):
-        return number.quantize(step, ROUND_FLOOR)
 
 
 def _budget_of(

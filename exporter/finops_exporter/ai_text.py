@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from finops_exporter import ai_desk, printing
-from finops_exporter.model import money_text
+from finops_exporter.model import money_text, rounded_down
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,7 +200,7 @@ def _usd(amount: Decimal) -> str:
 
 def _percent(share: Decimal) -> str:
     """Rounded down: what shows as 100 % is used up."""
-    return f"{ai_desk.rounded_down(share * 100, _TENTH):,}"
+    return f"{rounded_down(share * 100, _TENTH):,}"
 
 
 def _minute(instant: datetime) -> str:

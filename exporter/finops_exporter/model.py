@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import MAX_PREC, ROUND_FLOOR, Decimal, localcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -321,3 +321,9 @@ def duration_text(duration: timedelta) -> str:
         count, left = divmod(left, seconds)
         text += f"{count}{unit}" if count else ""
     return text or "0s"
+
+
+def rounded_down(number: Decimal, step: Decimal) -> Decimal:
+    """To whole steps, however many digits the number has."""
+    with localcontext(prec=MAX_PREC):
+        return number.quantize(step, ROUND_FLOOR)

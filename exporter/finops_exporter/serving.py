@@ -34,7 +34,8 @@ LEDGER_POOL = 4
 
 LEDGER_WAIT_SECONDS = 2.0
 LEDGER_STATEMENT_SECONDS = 5.0
-"""How long the ledger waits for a connection and a statement: callers wait meanwhile."""
+LEDGER_LOCK_SECONDS = 0.5
+"""How long the ledger waits for a connection, a statement and a lock: callers wait meanwhile."""
 
 
 def serve(
@@ -118,6 +119,7 @@ def _ai_service(config: Config, database: Database, protected: Protection) -> Ai
         pool_size=LEDGER_POOL,
         wait_seconds=LEDGER_WAIT_SECONDS,
         statement_seconds=LEDGER_STATEMENT_SECONDS,
+        lock_seconds=LEDGER_LOCK_SECONDS,
     )
     return AiService(
         Parts(

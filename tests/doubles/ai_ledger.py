@@ -48,6 +48,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self.is_up = True
+        self.unpriced = 0
         self.budgets: dict[tuple[str, str], AiBudget] = {}
         self.checks: dict[str, Check] = {}
         self.tracks: dict[str, Track] = {}
@@ -55,6 +56,9 @@ class MemoryLedger:
     def _reach(self) -> None:
         if not self.is_up:
             raise UnavailableError("the database db.internal:5432/finops went away")
+
+    def refused_unpriced(self) -> None:
+        self.unpriced += 1
 
     async def check(self, check: Check) -> Admission | Refusal | Conflict:
         self._reach()

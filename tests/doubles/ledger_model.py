@@ -69,7 +69,7 @@ class LedgerModel:
 
     def check(self, check: Check, now: datetime) -> Admission | Refusal | Conflict:
         if known := self.calls.get(check.request_id):
-            if known.check != check:
+            if known.check != check or known.state == "S":
                 return Conflict(check.request_id, "")
             assert known.held is not None
             assert known.expires is not None

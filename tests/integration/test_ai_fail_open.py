@@ -111,6 +111,7 @@ def test_an_allowance_is_held_beforehand_spent_without_the_database_and_counted(
                 # What a call has not used can be used by another.
                 assert isinstance(await ledger.check(a_check("0.2", name="third")), Admission)
                 away.door.open()
+                assert await ledger.ask_whether_up()
                 answer = await ledger.check(second)
                 assert isinstance(answer, Admission)
                 assert not answer.fail_open
@@ -156,8 +157,8 @@ def test_no_more_than_the_limit_is_set_aside(database: Database, process: Proces
     assert sums(database).held == Decimal(1)
     admitted = [one.check(a_check("0.25")) for one in processes for _ in range(4)]
     assert sum(isinstance(answer, Admission) for answer in admitted) == 2 + 1
-    # The third has nothing at all, so it cannot decide.
-    assert admitted[-4:] == [None] * 4
+    # The third has nothing at all.
+    assert all(isinstance(answer, Refusal) for answer in admitted[-4:])
     for one in processes:
         renew(one, database)
     assert sums(database).held == Decimal(1)
@@ -278,6 +279,24 @@ def test_a_damaged_journal_keeps_nobody_else_from_being_decided(
     with capture_logs() as logs:
         asyncio.run(scenario())
     assert [line["event"] for line in logs] == ["the journal is not counted"]
+
+
+def test_what_others_left_behind_is_counted_too(database: Database, process: Processes) -> None:
+    budget(database, "10", fail_mode="fail_open", allowance_usd=Decimal(2))
+    first, second = process(), process()
+    for one in (first, second):
+        renew(one, database)
+        check = a_check("0.5")
+        one.check(check)
+        one.track(a_track(check))
+        one.close()
+    only = process()
+    renew(only, database)
+    assert sums(database) == Sums(Decimal("0.5"), Decimal(4), 1)
+    with database.connection() as connection:
+        assert only.adopt(connection) == 1
+        assert only.adopt(connection) == 0
+    assert sums(database) == Sums(Decimal(1), Decimal(2), 2)
 
 
 def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from finops_exporter.ai_model import (
 )
 from finops_exporter.errors import UnavailableError, UsageError
 from finops_exporter.store.database import Database
-from finops_exporter.store.ledger import WrongCallError
+from finops_exporter.store.ledger import WrongCallError, sweep
 from integration.ledgers import Sums, a_check, a_ledger, a_track, budget, of_calls, sums
 from integration.processes import until
 
@@ -334,3 +334,106 @@ def test_what_waits_at_the_end_is_still_decided(database: Database) -> None:
 
     assert {type(one) for one in asyncio.run(scenario())} == {Admission}
     assert of_calls(database) == (Decimal(0), Decimal("0.5"))
+
+
+def test_a_tenant_that_somebody_locks_keeps_no_other_from_being_decided(
+    database: Database, database_url: str
+) -> None:
+    for tenant in ("locked", "free"):
+        budget(database, "100", tenant)
+    quick = Database(database_url, lock_seconds=0.05)
+    quick.open()
+
+    async def scenario() -> None:
+        async with a_ledger(quick) as ledger:
+            await ledger.check(a_check("1", "locked"))
+            with psycopg.connect(database_url) as other:
+                other.execute("SELECT FROM budget_period WHERE tenant_id = 'locked' FOR UPDATE")
+                for _ in range(3):
+                    found = await asyncio.gather(
+                        ledger.check(a_check("1", "locked")),
+                        *(ledger.check(a_check("1", "free")) for _ in range(5)),
+                        return_exceptions=True,
+                    )
+                    assert isinstance(found[0], UnavailableError)
+                    assert "tenant 'locked' are in use" in str(found[0])
+                    assert {type(one) for one in found[1:]} == {Admission}
+
+    asyncio.run(scenario())
+    quick.close()
+    assert sums(database, "free").held == 15
+
+
+def test_expired_calls_of_others_end_although_one_tenant_is_locked(
+    database: Database, database_url: str
+) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+
+    async def scenario() -> None:
+        async with a_ledger(database) as ledger:
+            for tenant in ("locked", "free"):
+                await ledger.check(a_check("1", tenant))
+
+    asyncio.run(scenario())
+    with psycopg.connect(database_url) as other, database.connection() as connection:
+        other.execute("SELECT FROM budget_period WHERE tenant_id = 'locked' FOR UPDATE")
+        assert sweep(connection, charge=True, most=10, now=later) == (1, Decimal(1))
+        other.rollback()
+        assert sweep(connection, charge=True, most=10, now=later) == (1, Decimal(1))
+
+
+def test_a_call_that_has_ended_is_not_allowed_again(database: Database) -> None:
+    budget(database, "1")
+    reported, released = a_check("0.5"), a_check("0.25")
+    later = datetime.now(UTC) + timedelta(hours=1)
+
+    async def scenario() -> None:
+        async with a_ledger(database) as ledger:
+            await ledger.check(reported)
+            await ledger.track(a_track(reported))
+            await ledger.check(released)
+            with database.connection() as connection:
+                sweep(connection, charge=False, most=10, now=later)
+            for check in (reported, released):
+                answer = await ledger.check(check)
+                assert isinstance(answer, Conflict)
+                assert "reported already, or was given up" in answer.detail
+
+    asyncio.run(scenario())
+    assert sums(database) == Sums(Decimal("0.5"), Decimal(0), 1)
+
+
+def test_tenants_that_are_refused_leave_nothing_behind(database: Database) -> None:
+    async def scenario() -> None:
+        async with a_ledger(database, Terms(deny_unknown=True)) as ledger:
+            for question in (ledger.check(a_check("1")), ledger.track(a_track(a_check("1")))):
+                assert isinstance(await question, Refusal)
+
+    asyncio.run(scenario())
+    with database.connection() as connection:
+        assert connection.execute("SELECT * FROM budget_period").fetchall() == []
+
+
+def test_a_limit_that_was_raised_meanwhile_has_refused_nobody(database: Database) -> None:
+    budget(database, "0.1")
+
+    async def scenario() -> list[bool]:
+        async with a_ledger(database) as ledger:
+            reached = []
+            await ledger.check(a_check("1"))
+            for limit in ("0.1", "5", "0.05"):
+                budget(database, limit)
+                reached.append((await ledger.status("acme"))[0].hard_limit_reached)
+            return reached
+
+    assert asyncio.run(scenario()) == [True, False, False]
+
+
+def test_a_zone_that_the_database_does_not_know_is_refused(database: Database) -> None:
+    async def scenario() -> None:
+        async with a_ledger(database) as ledger:
+            change = BudgetChange("acme", limit_usd=Decimal(1), timezone="posixrules-of-mars")
+            with pytest.raises(UsageError, match="knows no time zone"):
+                await ledger.put(change)
+
+    asyncio.run(scenario())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -223,3 +225,59 @@ def test_usage_that_makes_no_sense_is_refused(
             f"VALUES ({', '.join(columns.values())})".encode()
         )
     assert sums(database) == Sums(Decimal(0), Decimal(0), 0)
+
+
+def test_one_statement_with_an_id_of_two_tenants_is_refused(
+    connection: Connection, database: Database
+) -> None:
+    statement = (
+        "INSERT INTO ai_token_usage (request_id, time, tenant_id, model, cost_usd) VALUES "
+        "('r1', now(), 'acme', 'small', 1), ('r1', now() + interval '1 s', 'other', 'small', 1)"
+    )
+    with pytest.raises(UniqueViolation, match="belongs to another call"):
+        connection.execute(statement)
+    assert of_calls(database) == (Decimal(0), Decimal(0))
+
+
+def test_a_report_of_what_somebody_wrote_down_without_a_cost_gives_it_one(
+    connection: Connection, database: Database
+) -> None:
+    at = datetime.now(UTC)
+    connection.execute(
+        "INSERT INTO ai_token_usage (request_id, time, tenant_id, model) "
+        "VALUES ('r1', %s, 'acme', 'small')",
+        [at],
+    )
+
+    async def scenario() -> None:
+        async with a_ledger(database) as ledger:
+            report = replace(a_track(a_check("0.5", name="r1")), at=at)
+            assert isinstance(await ledger.track(report), Settlement)
+            assert isinstance(await ledger.check(a_check("1")), Admission)
+
+    asyncio.run(scenario())
+    assert one(connection, "SELECT cost_usd, count(*) FROM ai_token_usage GROUP BY 1") == (
+        Decimal("0.5"),
+        1,
+    )
+    assert sums(database).spent == Decimal("0.5")
+
+
+def test_who_may_only_insert_usage_is_counted_too(
+    connection: Connection, database: Database, database_url: str
+) -> None:
+    role = f"writer_{uuid.uuid4().hex[:8]}"
+    connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+    connection.execute(f"GRANT INSERT ON ai_token_usage TO {role}".encode())
+    try:
+        with psycopg.connect(database_url, autocommit=True) as theirs:
+            theirs.execute(f"SET ROLE {role}".encode())
+            theirs.execute("SET search_path = pg_catalog")
+            theirs.execute(
+                "INSERT INTO public.ai_token_usage (tenant_id, model, cost_usd) "
+                "VALUES ('acme', 'small', 0.5)"
+            )
+    finally:
+        connection.execute(f"DROP OWNED BY {role}".encode())
+        connection.execute(f"DROP ROLE {role}".encode())
+    assert sums(database).spent == Decimal("0.5")

@@ -10,6 +10,7 @@ import pytest
 from finops_exporter import ai_desk
 from finops_exporter.ai_desk import Change
 from finops_exporter.ai_model import AiBudget, BudgetChange, BudgetState
+from finops_exporter.model import rounded_down
 
 BUDGET = AiBudget(
     tenant_id="acme",
@@ -103,4 +104,4 @@ def test_json_is_exact() -> None:
     [("0.9999999", "0.999999"), ("1e30", "1" + "0" * 30 + ".000000"), ("-0.0000001", "-0.000001")],
 )
 def test_ratios_are_rounded_down(number: str, rounded: str) -> None:
-    assert f"{ai_desk.rounded_down(Decimal(number), Decimal('0.000001'))}" == rounded
+    assert f"{rounded_down(Decimal(number), Decimal('0.000001'))}" == rounded

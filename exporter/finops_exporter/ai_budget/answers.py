@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import WithJsonSchema
+
+from finops_exporter.model import rounded_down
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +106,6 @@ class TopConsumer:
     output_tokens: int
     cache_read_tokens: int
     cache_write_tokens: int
-    cache_write_1h_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def warning(found: Admission | Settlement) -> dict[str, str]:
     """The header that warns from the soft limit on."""
     if not found.warns or found.share is None:
         return {}
-    percent = (found.share * 100).quantize(_HUNDREDTH, ROUND_FLOOR)
+    percent = rounded_down(found.share * 100, _HUNDREDTH)
     return {WARNING: f"{percent:f}% of the budget is spent or reserved"}
 
 
@@ -165,7 +166,7 @@ def budget(state: BudgetState) -> Budget:
         used_usd=state.used_usd,
         reserved_usd=state.reserved_usd,
         remaining_usd=one.limit_usd - state.used_usd - state.reserved_usd,
-        usage_ratio=state.share.quantize(_MILLIONTH, ROUND_FLOOR),
+        usage_ratio=rounded_down(state.share, _MILLIONTH),
         soft_limit_ratio=one.soft_limit_ratio,
         soft_limit_reached=state.soft_limit_reached,
         hard_limit_reached=state.hard_limit_reached,
@@ -194,7 +195,6 @@ def top_consumers(found: Sequence[Consumer]) -> TopConsumers:
                 output_tokens=one.tokens.output,
                 cache_read_tokens=one.tokens.cache_read,
                 cache_write_tokens=one.tokens.cache_write_5m,
-                cache_write_1h_tokens=one.tokens.cache_write_1h,
             )
             for one in found
         ]
@@ -202,4 +202,4 @@ def top_consumers(found: Sequence[Consumer]) -> TopConsumers:
 
 
 def _ratio(share: Decimal | None) -> Decimal | None:
-    return None if share is None else share.quantize(_MILLIONTH, ROUND_FLOOR)
+    return None if share is None else rounded_down(share, _MILLIONTH)

@@ -44,6 +44,9 @@ log = structlog.get_logger()
 ALLOWANCE_HOLD = timedelta(days=1)
 """What a process set aside that never came back is charged after so long."""
 
+TRY_AGAIN = timedelta(minutes=5)
+"""When to look again whether a budget that was used up has something to set aside."""
+
 RENEW_AFTER = timedelta(hours=6)
 """How old what is set aside may become before it is set aside anew."""
 
@@ -189,6 +192,18 @@ class FailOpen:
         self._wants_nothing = True
         self.renew(connection)
 
+    def adopt(self, connection: Connection) -> int:
+        """Count what processes left behind that did not come back; how many of them that were."""
+        found = 0
+        for journal in self._journal.left_behind():
+            try:
+                other = FailOpen(journal, self._terms, self._clock, self._server_now)
+                other.give_back(connection)
+                found += 1
+            finally:
+                journal.close()
+        return found
+
     def close(self) -> None:
         """Let another process take the journal up."""
         self._journal.close()
@@ -214,8 +229,9 @@ class FailOpen:
         calls = [one for _, one in asked]
         answers = decide(connection, calls, terms, self._server_now())
         for (budget, one), answer in zip(asked, answers, strict=True):
-            if isinstance(answer, Admission):
-                taken[budget.tenant_id, budget.model] = Allowance(budget, now, answer.reserved_usd)
+            usd = answer.reserved_usd if isinstance(answer, Admission) else Decimal(0)
+            taken[budget.tenant_id, budget.model] = Allowance(budget, now, usd)
+            if usd:
                 remember_allowance(connection, self._journal.id, one.call)
         return taken
 
@@ -239,8 +255,12 @@ class FailOpen:
             return True
         for budget in wanted:
             found = kept[budget.tenant_id, budget.model]
-            if budget.allowance_usd and (
-                found is None or found.budget != budget or now - found.taken_at > RENEW_AFTER
+            if not budget.allowance_usd:
+                continue
+            if (
+                found is None
+                or found.budget != budget
+                or now - found.taken_at > (RENEW_AFTER if found.left_usd else TRY_AGAIN)
             ):
                 return True
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -11,7 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import structlog
 
 from finops_exporter.errors import StoreError, UnavailableError
-from finops_exporter.store.ledger import Answer, Asked, ContendedError, WrongCallError
+from finops_exporter.store.ledger import (
+    Answer,
+    Asked,
+    ContendedError,
+    LockedError,
+    WrongCallError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +39,9 @@ GATHER_SECONDS = 0.002
 FORGET = 0.98
 """How much of the number of callers is remembered from one transaction to the next."""
 
+LOCKED_SECONDS = 2.0
+"""How long a tenant whose sums somebody else holds is left alone: others are decided meanwhile."""
+
 TRIES = 5
 """How often calls are tried in which somebody else is in the way."""
 
@@ -48,8 +58,8 @@ class Group:
     """Decides calls in a thread of its own, as many at once as are waiting.
 
     `decide` gets calls with distinct ids and gives their answers; it raises StoreError when the
-    database cannot be used, ContendedError when it is to be tried again, and WrongCallError when a
-    call among them cannot be read.
+    database cannot be used, ContendedError when it is to be tried again, LockedError when somebody
+    holds the sums of a tenant for long, and WrongCallError when a call among them cannot be read.
     """
 
     def __init__(self, decide: Callable[[Sequence[Asked]], Sequence[Answer | None]]) -> None:
@@ -58,6 +68,7 @@ class Group:
         self._queue: deque[Waiting] = deque()
         self._something = threading.Condition()
         self._is_stopping = False
+        self._locked: dict[str, float] = {}
         self._unanswered = 0
         self._callers = 0.0
         self._loop = asyncio.get_running_loop()
@@ -155,17 +166,49 @@ class Group:
         return list(found.values())
 
     def _answers(self, batch: Sequence[Waiting]) -> Sequence[Told]:
+        """What becomes of each; those of tenants that are locked are not even tried."""
+        now = time.monotonic()
+        self._locked = {tenant: until for tenant, until in self._locked.items() if until > now}
+        free = [one for one in batch if one.asked.call.tenant_id not in self._locked]
+        found = dict(zip(map(id, free), self._decided(free) if free else (), strict=True))
+        return [found.get(id(one)) or _locked(one) for one in batch]
+
+    def _decided(self, batch: Sequence[Waiting]) -> Sequence[Told]:
         for _ in range(TRIES):
             try:
                 return self._decide([one.asked for one in batch])
             except ContendedError:
                 continue
+            except LockedError:
+                return self._apart(batch)
             except WrongCallError as error:
                 if len(batch) == 1:
                     return [error]
                 # One of them is to blame; the others must not suffer for it.
-                return [answer for one in batch for answer in self._answers([one])]
+                return [answer for one in batch for answer in self._decided([one])]
         raise UnavailableError("too many others use the same budgets just now; ask again")
+
+    def _apart(self, batch: Sequence[Waiting]) -> Sequence[Told]:
+        """Tenant by tenant, where one of them is locked."""
+        tenants: dict[str, list[Waiting]] = {}
+        for one in batch:
+            tenants.setdefault(one.asked.call.tenant_id, []).append(one)
+        if len(tenants) == 1:
+            (tenant,) = tenants
+            self._locked[tenant] = time.monotonic() + LOCKED_SECONDS
+            log.warning("somebody holds the AI budgets of a tenant for long", tenant_id=tenant)
+            return [_locked(one) for one in batch]
+        answers = {
+            id(one): answer
+            for part in tenants.values()
+            for one, answer in zip(part, self._decided(part), strict=True)
+        }
+        return [answers[id(one)] for one in batch]
+
+
+def _locked(one: Waiting) -> UnavailableError:
+    tenant = one.asked.call.tenant_id
+    return UnavailableError(f"the budgets of tenant {tenant!r} are in use for long; ask again")
 
 
 def _tell(told: Sequence[tuple[asyncio.Future[Answer | None], Told]]) -> None:

@@ -17,7 +17,7 @@ from finops_exporter.ai_model import (
     Refusal,
     Track,
 )
-from finops_exporter.errors import UnavailableError
+from finops_exporter.errors import UnavailableError, UsageError
 from finops_exporter.model import duration_text
 from finops_exporter.web.api.problem import NOT_FOUND, ProblemError, invalid
 from finops_exporter.web.api.route import Answer
@@ -129,7 +129,10 @@ class Budgets:
             owner=asked.owner,
             critical=asked.critical,
         )
-        state = await self._ledger.put(change)
+        try:
+            state = await self._ledger.put(change)
+        except UsageError as error:
+            raise invalid("timezone", str(error)) from None
         return Answer(answers.tenant_status(asked.tenant_id, [state]))
 
     async def top(self, asked: Top) -> Answer:
@@ -158,6 +161,7 @@ class Budgets:
     def _unpriced(self, asked: CheckRequest) -> Answer:
         """Not admitted; where no budget is enforced, admitted with nothing held for it."""
         if self._config.enforce:
+            self._ledger.refused_unpriced()
             refused = Refusal(asked.request_id, "unpriced", UNPRICED_WAIT)
             raise problems.refusal(refused, None)
         nothing = Decimal(0)

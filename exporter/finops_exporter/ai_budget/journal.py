@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from finops_exporter.errors import FinopsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 MOST_FILES = 64
@@ -27,14 +27,16 @@ class Journal:
     Raises FinopsError where the folder cannot be used.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, path: Path | None = None) -> None:
         with ExitStack() as stack:
             try:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self.path, self._file = _own_file(folder)
+                self.path, self._file = _own_file(folder, path)
                 stack.callback(self._file.close)
                 self._drop_torn_line()
                 self.id = self._name()
+            except BlockingIOError:
+                raise
             except OSError as error:
                 raise FinopsError(
                     f"ai.journal_dir: cannot write below {folder}: {error.strerror}"
@@ -68,9 +70,23 @@ class Journal:
                 raise FinopsError(
                     f"{self.path}:{number}: cannot be read; calls that were admitted while the "
                     "database was away are written there: correct the line, or move the file away "
-                    "to go on without them"
+                    "and restart, to go on without them"
                 ) from error
         return found
+
+    def left_behind(self) -> Iterator[Journal]:
+        """The other journals of the folder that no process has and that say something; locked."""
+        for path in sorted(self.path.parent.glob("journal-*.jsonl")):
+            if path == self.path:
+                continue
+            try:
+                other = Journal(path.parent, path)
+            except BlockingIOError:
+                continue  # somebody's
+            if other.is_empty:
+                other.close()
+            else:
+                yield other
 
     def clear(self) -> None:
         """Forget all: it is in the database now."""
@@ -107,15 +123,15 @@ def _header(name: str) -> bytes:
     return json.dumps({"journal": name}).encode() + b"\n"
 
 
-def _own_file(folder: Path) -> tuple[Path, Any]:
+def _own_file(folder: Path, path: Path | None) -> tuple[Path, Any]:
+    """The file, or the first one that nobody has; BlockingIOError where somebody has it."""
+    if path is not None:
+        return path, _locked(path)
     for number in range(MOST_FILES):
         path = folder / f"journal-{number}.jsonl"
-        # Unbuffered: what append was told is gone must not be written later after all.
-        file = path.open("a+b", buffering=0)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file = _locked(path)
         except BlockingIOError:
-            file.close()
             continue
         directory = os.open(folder, os.O_RDONLY)
         try:
@@ -124,3 +140,14 @@ def _own_file(folder: Path) -> tuple[Path, Any]:
             os.close(directory)
         return path, file
     raise FinopsError(f"ai.journal_dir: {MOST_FILES} processes use {folder} already; add a folder")
+
+
+def _locked(path: Path) -> Any:
+    # Unbuffered: what append was told is gone must not be written later after all.
+    file = path.open("a+b", buffering=0)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise
+    return file

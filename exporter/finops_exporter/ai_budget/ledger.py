@@ -12,7 +12,7 @@ from finops_exporter.ai_budget.group import ANSWER_SECONDS, Group
 from finops_exporter.ai_model import Admission, Conflict, Refusal, Settlement, Track
 from finops_exporter.errors import FinopsError, StoreError, UnavailableError
 from finops_exporter.store import ai_budgets
-from finops_exporter.store.ledger import Answer, Asked, decide
+from finops_exporter.store.ledger import Answer, Asked, ContendedError, LockedError, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,9 +59,8 @@ class Ledger:
         """Hold what the call may cost, if it fits; raises UnavailableError."""
         began = time.perf_counter()
         try:
-            found = await self._group.ask(Asked("check", check))
+            found = await self._while_down(check) or await self._group.ask(Asked("check", check))
         except UnavailableError:
-            self._meters.database_is(up=False)
             found = await self._without_database(check)
             if found is None:
                 self._meters.checked("unavailable", time.perf_counter() - began)
@@ -73,13 +72,16 @@ class Ledger:
     async def track(self, track: Track) -> Settlement | Refusal | Conflict:
         """Settle the call with what it has cost, once; raises UnavailableError."""
         try:
-            found = await self._group.ask(Asked("track", track))
+            found = await self._while_down(track) or await self._group.ask(Asked("track", track))
         except UnavailableError:
-            self._meters.database_is(up=False)
             found = await self._without_database(track)
             if found is None:
                 raise
         return cast("Settlement | Refusal | Conflict", found)
+
+    def refused_unpriced(self) -> None:
+        """A check was refused because its model has no price; the ledger is not asked about it."""
+        self._meters.checked("unpriced", 0.0)
 
     async def status(self, tenant_id: str) -> list[BudgetState]:
         """How the budgets of a tenant stand, by model; raises UnavailableError."""
@@ -120,6 +122,10 @@ class Ledger:
         """Decide what still waits; blocks."""
         if not self._group.stop(STOP_SECONDS):
             log.error("the ledger did not end in time; calls that wait get no answer")
+
+    async def _while_down(self, call: Check | Track) -> Answer | None:
+        """What the allowances allow: nobody waits for a database that is known to be away."""
+        return await self._without_database(call) if self._meters.is_down else None
 
     async def _without_database(self, call: Check | Track) -> Answer | None:
         """What the allowances allow; None: nothing is decided without the database."""
@@ -167,6 +173,8 @@ class Ledger:
         """A journal that cannot be read is for people to mend; calls are decided meanwhile."""
         try:
             fail_open.renew(connection)
+        except (ContendedError, LockedError):
+            return  # the next time; until then more is held than needed
         except StoreError:
             raise
         except FinopsError as error:

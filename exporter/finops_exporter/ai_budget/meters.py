@@ -53,6 +53,11 @@ class Meters(Collector):
         """Whether the ledger's database answered when it was asked last."""
         return bool(self._up)
 
+    @property
+    def is_down(self) -> bool:
+        """Whether it did not answer then; False as long as it was not asked."""
+        return self._up is False
+
     def checked(self, outcome: str, seconds: float) -> None:
         """A check was answered."""
         self._checks.labels(outcome).inc()

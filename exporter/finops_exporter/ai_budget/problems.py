@@ -109,6 +109,8 @@ def _detail(refused: Refusal, requested_usd: Decimal | None) -> str:
         return "the model has no price, so nothing can be held for the call"
     if refused.reason == "unknown_tenant":
         return "the tenant has no budget, and only tenants that have one are admitted"
+    if refused.model is None:
+        return "the database is away, and what was set aside for that time is used up"
     amounts = (requested_usd, refused.limit_usd, refused.used_usd, refused.reserved_usd)
     asked, limit, used, held = ("?" if one is None else f"${money_text(one)}" for one in amounts)
     which = "the tenant" if refused.model == ALL_MODELS else f"the model {refused.model!r}"

@@ -128,7 +128,6 @@ _TOP_EXAMPLE = {
             "output_tokens": 33100200,
             "cache_read_tokens": 60100000,
             "cache_write_tokens": 800000,
-            "cache_write_1h_tokens": 0,
         }
     ]
 }

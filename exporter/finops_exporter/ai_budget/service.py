@@ -15,8 +15,9 @@ from finops_exporter.ai_budget.meters import Meters
 from finops_exporter.ai_budget.pricing import PriceList, tokens_of
 from finops_exporter.ai_budget.upkeep import Upkeep
 from finops_exporter.ai_model import Terms
-from finops_exporter.errors import FinopsError, StoreError
+from finops_exporter.errors import FinopsError
 from finops_exporter.store import tokens
+from finops_exporter.store.ledger import ContendedError, LockedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,7 +64,9 @@ class AiService:
         self._stack.callback(parts.database.close)
         self._stopping = asyncio.Event()
         config = parts.config
-        terms = Terms(config.hold, config.unknown_tenant == "deny", config.enforce)
+        # Where nothing is enforced, unknown tenants are not refused either.
+        denies = config.unknown_tenant == "deny" and config.enforce
+        terms = Terms(config.hold, denies, config.enforce)
         meters = Meters(parts.registry)
         self._stack.callback(meters.close)
         self._fail_open = self._with_journal(terms)
@@ -119,13 +122,14 @@ class AiService:
 
     def _end(self) -> None:
         self._ledger.stop()
-        if self._fail_open is not None:
-            try:
+        try:
+            if self._fail_open is not None:
                 with self._parts.database.connection() as connection:
                     self._fail_open.give_back(connection)
-            except StoreError as error:
-                log.warning("what was set aside could not be given back", error=str(error))
-        self._stack.close()
+        except (FinopsError, ContendedError, LockedError) as error:
+            log.warning("what was set aside could not be given back", error=str(error))
+        finally:
+            self._stack.close()
 
     def _with_journal(self, terms: Terms) -> FailOpen | None:
         folder = self._parts.config.journal_dir

@@ -30,6 +30,10 @@ class Ledger(Protocol):
         """Whether its database answered when it was asked last; asks nobody."""
         ...
 
+    def refused_unpriced(self) -> None:
+        """Count a check that was refused because its model has no price."""
+        ...
+
     async def check(self, check: Check) -> Admission | Refusal | Conflict:
         """Hold what the call can cost at most, if that is left."""
         ...

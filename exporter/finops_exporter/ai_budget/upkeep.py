@@ -10,8 +10,10 @@ import structlog
 
 from finops_exporter.ai_model import FUTURE, PAST, Track
 from finops_exporter.errors import FinopsError
+from finops_exporter.store.ai_budgets import fail_open
 from finops_exporter.store.ledger import (
     ContendedError,
+    LockedError,
     Unpriced,
     count_priced,
     forget,
@@ -22,7 +24,7 @@ from finops_exporter.store.ledger import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from finops_exporter.ai_budget.fail_open import FailOpen
@@ -73,7 +75,8 @@ class Upkeep:
         self._server_now = server_now
         self._forgotten_at: datetime | None = None
         self._told: set[str] = set()
-        self._problem = ""
+        self._problems: dict[str, str] = {}
+        self._is_warned = False
 
     async def run(self, ledger: Ledger, stopping: asyncio.Event) -> None:
         """Do what is due every few seconds, until told to stop; what fails is tried again."""
@@ -87,25 +90,35 @@ class Upkeep:
                 continue
 
     def round(self) -> None:
-        """Do all that is due; what fails is logged, once as long as it fails alike."""
-        try:
-            self.sweep()
-            self.price()
+        """Do all that is due, each by itself; what fails alike is logged once."""
+        for step in (self.sweep, self.price, self.renew, self.forget):
+            try:
+                step()
+                self._problems.pop(step.__name__, None)
+            except (ContendedError, LockedError):
+                continue  # the next round is soon
+            except FinopsError as error:
+                is_new = str(error) not in self._problems.values()
+                self._problems[step.__name__] = str(error)
+                if is_new:
+                    log.warning("the AI ledger could not be kept up", error=str(error))
+            except Exception:
+                # A mistake of ours must not end the process, which decides calls meanwhile.
+                log.exception("the AI ledger could not be kept up")
+
+    def renew(self) -> None:
+        """Count the journal, and set aside anew what is due."""
+        with self._database.connection() as connection:
             if self._fail_open is not None:
-                with self._database.connection() as connection:
-                    self._fail_open.renew(connection)
+                self._fail_open.renew(connection)
+                self._fail_open.adopt(connection)
                 self._meters.fails_open(pending=self._fail_open.is_pending)
-            self._forget()
-            self._problem = ""
-        except ContendedError:
-            return  # the next round is soon
-        except FinopsError as error:
-            if str(error) != self._problem:
-                log.warning("the AI ledger could not be kept up", error=str(error))
-            self._problem = str(error)
-        except Exception:
-            # A mistake of ours must not end the process, which decides calls meanwhile.
-            log.exception("the AI ledger could not be kept up")
+            elif not self._is_warned and fail_open(connection, self._server_now()):
+                self._is_warned = True
+                log.warning(
+                    "budgets with fail_open are not spent while the database is away: that needs a "
+                    "folder that survives restarts, ai.journal_dir"
+                )
 
     def sweep(self) -> None:
         """End the calls that were not reported in time."""
@@ -129,7 +142,8 @@ class Upkeep:
             with self._database.connection() as connection, connection.transaction():
                 found = unpriced(connection, unknown, AT_ONCE)
                 priced = [(row, track) for row in found if (track := self._priced(row))]
-                count_priced(connection, priced)
+                clashes = count_priced(connection, priced)
+            self._tell_clashes(clashes)
             without = {row.model for row in found} - {row.model for row, _ in priced}
             unknown += [model for model in without if model not in unknown]
             if len(found) < AT_ONCE:
@@ -141,6 +155,15 @@ class Upkeep:
                 "with ai.prices or ai.unknown_model",
                 model=model,
             )
+
+    def _tell_clashes(self, clashes: Sequence[str]) -> None:
+        for request_id in clashes:
+            if request_id not in self._told:
+                self._told.add(request_id)
+                log.warning(
+                    "a row of ai_token_usage is not counted: its id belongs to another call",
+                    request_id=request_id,
+                )
 
     def _priced(self, row: Unpriced) -> Track | None:
         price = self._prices.find(row.model, row.time)
@@ -158,7 +181,7 @@ class Upkeep:
             row.time,
         )
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Delete what is older than it is to be kept; sums and limits stay."""
         now = self._clock()
         if self._forgotten_at is not None and now - self._forgotten_at < FORGET_EVERY:

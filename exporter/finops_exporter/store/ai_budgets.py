@@ -40,8 +40,13 @@ def states(
 
 
 def put(connection: Connection, change: BudgetChange) -> None:
-    """Set a budget, or some of it; raises UsageError for a new one without a limit."""
+    """Set a budget, or some of it.
+
+    Raises UsageError for a new one without a limit, and for a zone that the database does not know.
+    """
     parameters = asdict(change)
+    if change.timezone and not rows(connection, "ai_zone", {"zone": change.timezone}):
+        raise UsageError(f"the database knows no time zone {change.timezone!r}")
     with connection.transaction():
         if change.limit_usd is None:
             found = rows(connection, "ai_limit", parameters)

@@ -38,8 +38,9 @@ def describe(url: str) -> str:
 class Database:
     """A pool of connections in autocommit mode and UTC.
 
-    `wait_seconds` is how long to wait for a connection, `statement_seconds` for a statement (None:
-    as long as it takes); a server that does not acknowledge is given up after `wait_seconds`.
+    `wait_seconds` is how long to wait for a connection, `statement_seconds` for a statement and
+    `lock_seconds` for a lock (None: as long as it takes); a server that does not acknowledge is
+    given up after `wait_seconds`.
 
     Every failure of the driver comes out as a StoreError that names the place, never the password.
     """
@@ -51,6 +52,7 @@ class Database:
         pool_size: int = 4,
         wait_seconds: float = 10.0,
         statement_seconds: float | None = None,
+        lock_seconds: float | None = None,
     ) -> None:
         try:
             self.place = describe(url)
@@ -70,7 +72,7 @@ class Database:
             timeout=wait_seconds,
             open=False,
             # Not as an option of the connection: that would replace the options in the URL.
-            configure=partial(_configure, statement_seconds),
+            configure=partial(_configure, statement_seconds, lock_seconds),
             check=ConnectionPool.check_connection,
             reconnect_timeout=wait_seconds,
             kwargs={
@@ -81,13 +83,16 @@ class Database:
             },
         )
 
-    def sibling(self, *, pool_size: int, wait_seconds: float, statement_seconds: float) -> Database:
+    def sibling(
+        self, *, pool_size: int, wait_seconds: float, statement_seconds: float, lock_seconds: float
+    ) -> Database:
         """Another pool of the same database, to be opened."""
         return Database(
             self._url,
             pool_size=pool_size,
             wait_seconds=wait_seconds,
             statement_seconds=statement_seconds,
+            lock_seconds=lock_seconds,
         )
 
     def open(self) -> None:
@@ -141,11 +146,15 @@ class Database:
             )
 
 
-def _configure(statement_seconds: float | None, connection: Connection) -> None:
+def _configure(
+    statement_seconds: float | None, lock_seconds: float | None, connection: Connection
+) -> None:
     connection.execute("SET timezone = 'UTC'")
-    if statement_seconds is not None:
-        limit = f"{statement_seconds * 1000:.0f}"
-        connection.execute("SELECT set_config('statement_timeout', %s, false)", [limit])
+    limits = {"statement_timeout": statement_seconds, "lock_timeout": lock_seconds}
+    for name, seconds in limits.items():
+        if seconds is not None:
+            limit = f"{seconds * 1000:.0f}"
+            connection.execute("SELECT set_config(%s, %s, false)", [name, limit])
 
 
 def run(connection: Connection, name: str, parameters: Mapping[str, Any] | None = None) -> int:

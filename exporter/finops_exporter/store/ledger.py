@@ -7,7 +7,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from psycopg.errors import DataError, DeadlockDetected, IntegrityError, UniqueViolation
+from psycopg.errors import (
+    DataError,
+    DeadlockDetected,
+    IntegrityError,
+    LockNotAvailable,
+    UniqueViolation,
+)
 
 from finops_exporter.ai_model import (
     Admission,
@@ -42,9 +48,19 @@ FORGET_AT_ONCE = 10_000
 
 _NOTHING = Decimal(0)
 
+_CLASHES = {
+    "ended": "the call with this id is reported already, or was given up",
+    "conflict": "the id belongs to another call, or to this one with another content",
+}
+_OWN_ID = "give each call an id of its own, such as a UUID"
+
 
 class ContendedError(Exception):
     """Somebody else was in the way just then; nothing was done, and it can be tried at once."""
+
+
+class LockedError(Exception):
+    """Somebody else holds the sums of a tenant for longer than we wait; nothing was done."""
 
 
 class WrongCallError(Exception):
@@ -83,24 +99,36 @@ def decide(
     return [_answer(one, row) for one, row in zip(asked, found, strict=True)]
 
 
-def count_priced(connection: Connection, rows_priced: Sequence[tuple[Unpriced, Track]]) -> None:
-    """Write down what rows of other applications cost, and count them."""
-    for row, track in rows_priced:
-        run(
-            connection,
-            "ledger_set_price",
-            {
-                "usd": track.cost_usd,
-                "source": track.price_source,
-                "request_id": row.request_id,
-                "time": row.time,
-            },
-        )
+def count_priced(
+    connection: Connection, rows_priced: Sequence[tuple[Unpriced, Track]]
+) -> list[str]:
+    """Count rows of other applications, and write down what they cost.
+
+    Returns the ids that belong to another call: those rows stay without a cost.
+    """
     once = {track.request_id: track for _, track in rows_priced}
     calls = [_call(number, Asked("track", one)) for number, one in enumerate(once.values(), 1)]
     for call in calls:
         call["print"] = None  # a report of the same call through the API is the same call
-    _found(connection, calls, Terms(), None, record=False)
+    found = _found(connection, calls, Terms(), None, record=False)
+    clashes = {
+        request_id
+        for request_id, (_, outcome, *_) in zip(once, found, strict=True)
+        if outcome == "conflict"
+    }
+    for row, track in rows_priced:
+        if row.request_id not in clashes:
+            run(
+                connection,
+                "ledger_set_price",
+                {
+                    "usd": track.cost_usd,
+                    "source": track.price_source,
+                    "request_id": row.request_id,
+                    "time": row.time,
+                },
+            )
+    return sorted(clashes)
 
 
 def _found(
@@ -123,6 +151,8 @@ def _found(
         found = rows(connection, "ledger_decide", parameters)
     except (DeadlockDetected, UniqueViolation) as error:
         raise ContendedError from error
+    except LockNotAvailable as error:
+        raise LockedError from error
     except (DataError, IntegrityError) as error:
         raise WrongCallError(" ".join(str(error).split())) from error
     if any(outcome == "again" for _, outcome, *_ in found):
@@ -228,10 +258,6 @@ def _answer(asked: Asked, found: tuple[Any, ...]) -> Answer | None:
             )
         case "unknown_tenant":
             return Refusal(request_id, "unknown_tenant", UNKNOWN)
-        case "conflict":
-            return Conflict(
-                request_id,
-                "the id belongs to another call, or to this one with another content; give each "
-                "call an id of its own, such as a UUID",
-            )
+        case "ended" | "conflict":
+            return Conflict(request_id, f"{_CLASHES[row.outcome]}; {_OWN_ID}")
     return None  # nothing to hold, nothing to release

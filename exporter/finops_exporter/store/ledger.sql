@@ -66,6 +66,9 @@ DELETE FROM ai_allowances WHERE holder = %(holder)s RETURNING request_id, tenant
 INSERT INTO ai_allowances (request_id, holder, tenant_id, model)
 VALUES (%(request_id)s, %(holder)s, %(tenant_id)s, %(model)s);
 
+-- name: ai_zone
+SELECT name FROM pg_timezone_names WHERE name = %(zone)s;
+
 -- name: put_ai_budget
 -- What is null stays as it is, and of a new budget gets its default; a new one needs a limit.
 INSERT INTO ai_token_budgets AS b (

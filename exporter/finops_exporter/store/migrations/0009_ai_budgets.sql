@@ -32,6 +32,20 @@ COMMENT ON COLUMN ai_token_budgets.enforce IS 'off: calls beyond the limit are c
 COMMENT ON COLUMN ai_token_budgets.reset_date IS
     'not used: each month has sums of its own (budget_period), so nothing is ever reset';
 
+-- A limit that is raised takes back that somebody was refused because of it.
+CREATE FUNCTION ai_limit_raised() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE budget_period b SET refused_at = NULL, refused_limit_usd = NULL
+    WHERE (b.tenant_id, b.model) = (NEW.tenant_id, NEW.model)
+      AND b.refused_limit_usd < NEW.monthly_limit_usd;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER ai_limit_raised AFTER UPDATE ON ai_token_budgets
+FOR EACH ROW WHEN (NEW.monthly_limit_usd > OLD.monthly_limit_usd)
+EXECUTE FUNCTION ai_limit_raised();
+
 -- What was spent in a month, of a model and (as model *) of all models. Rows come about by the first
 -- call of the month, with or without a budget.
 CREATE TABLE budget_period (
@@ -101,7 +115,8 @@ CREATE INDEX ai_allowances_holder ON ai_allowances (holder);
 -- The audit log: a row a call. Other applications may insert rows: those are counted once, by request_id.
 CREATE TABLE ai_token_usage (
     request_id            text NOT NULL DEFAULT gen_random_uuid()::text CHECK (length(request_id) BETWEEN 1 AND 200),
-    time                  timestamptz NOT NULL DEFAULT now(),
+    time                  timestamptz NOT NULL DEFAULT now()
+        CHECK (time >= timestamptz '2000-01-01 00:00Z' AND time < timestamptz '2100-01-01 00:00Z'),
     tenant_id             text NOT NULL CHECK (length(tenant_id) BETWEEN 1 AND 200),
     model                 text NOT NULL CHECK (length(model) BETWEEN 1 AND 200 AND model <> '*'),
     input_tokens          bigint NOT NULL DEFAULT 0 CHECK (input_tokens BETWEEN 0 AND 1000000000),
@@ -198,6 +213,7 @@ DECLARE
     at_now      timestamptz := coalesce(p_now, clock_timestamp());
     is_new      boolean;
     calls       ai_call[];
+    denied      integer[];
     -- What has to be locked.
     k_tenant    text[];
     k_model     text[];
@@ -238,6 +254,17 @@ DECLARE
 BEGIN
     SELECT array_agg(j ORDER BY j.n) INTO calls FROM jsonb_populate_recordset(NULL::ai_call, p_calls) AS j;
 
+    -- Whoever is refused for want of any budget leaves nothing behind, not even a month.
+    IF p_deny_unknown THEN
+        SELECT array_agg(j.n) INTO denied FROM unnest(calls) AS j
+        WHERE j.kind IN ('check', 'track')
+          AND NOT EXISTS (SELECT FROM ai_token_budgets b WHERE b.tenant_id = j.tenant)
+          AND NOT EXISTS (SELECT FROM ai_reservations r WHERE r.request_id = j.id);
+        FOREACH place IN ARRAY coalesce(denied, '{}') LOOP
+            o_outcome[place] := 'unknown_tenant';
+        END LOOP;
+    END IF;
+
     -- Whose period a call belongs to: that of its reservation, else that of its time.
     SELECT array_agg(coalesce(r.tenant_period, ai_period(coalesce(j.at, at_now), coalesce(t.timezone, 'UTC'))) ORDER BY j.n),
            array_agg(coalesce(r.model_period, ai_period(coalesce(j.at, at_now), coalesce(m.timezone, t.timezone, 'UTC'))) ORDER BY j.n)
@@ -255,14 +282,14 @@ BEGIN
                    ORDER BY u.tenant COLLATE "C", u.model COLLATE "C", u.start) AS place
         FROM (
             SELECT j.tenant, '*' AS model, t_periods[j.n] AS start
-            FROM unnest(calls) AS j
+            FROM unnest(calls) AS j WHERE o_outcome[j.n] IS NULL
             UNION
             SELECT j.tenant, j.model, m_periods[j.n]
-            FROM unnest(calls) AS j
+            FROM unnest(calls) AS j WHERE o_outcome[j.n] IS NULL
         ) u
     ) k;
 
-    PERFORM ai_lock_periods(k_tenant, k_model, k_start);
+    PERFORM ai_lock_periods(coalesce(k_tenant, '{}'), coalesce(k_model, '{}'), coalesce(k_start, '{}'));
     PERFORM FROM ai_reservations r
     WHERE r.request_id IN (SELECT j.id FROM unnest(calls) AS j)
     ORDER BY r.request_id COLLATE "C" FOR UPDATE;
@@ -282,8 +309,6 @@ BEGIN
                kt.place::integer AS ti, km.place::integer AS mi,
                coalesce(r.tenant_period, t_periods[j.n]) IS DISTINCT FROM t_periods[j.n]
                OR coalesce(r.model_period, m_periods[j.n]) IS DISTINCT FROM m_periods[j.n] AS has_moved,
-               p_deny_unknown AND NOT EXISTS (
-                   SELECT FROM ai_token_budgets b WHERE b.tenant_id = j.tenant) AS is_denied,
                t.monthly_limit_usd AS t_limit, t.soft_limit_ratio AS t_soft,
                coalesce(t.enforce, true) AND p_enforce AS t_enforce,
                coalesce(t.timezone, 'UTC') AS t_zone,
@@ -299,6 +324,7 @@ BEGIN
         LEFT JOIN ai_token_budgets t ON t.tenant_id = j.tenant AND t.model = '*'
         -- Where the call is about all models, there is the tenant's own budget only.
         LEFT JOIN ai_token_budgets m ON m.tenant_id = j.tenant AND m.model = j.model AND j.model <> '*'
+        WHERE o_outcome[j.n] IS NULL
         ORDER BY j.n
     LOOP
         is_new := c.known IS NULL;
@@ -314,6 +340,9 @@ BEGIN
         IF c.kind IN ('check', 'force', 'allow') AND NOT is_new THEN
             IF c.check_print IS DISTINCT FROM c.print THEN
                 o_outcome[c.n] := 'conflict';
+            ELSIF c.kind = 'check' AND (c.state = 'S' OR c.state = 'X' AND c.charged_usd < c.reserved_usd) THEN
+                -- Nothing is held or charged for it any more that a call could use.
+                o_outcome[c.n] := 'ended';
             ELSE
                 o_outcome[c.n] := 'held';
                 o_usd[c.n] := c.reserved_usd;
@@ -322,11 +351,6 @@ BEGIN
                 o_warns[c.n] := c.check_warns;
                 o_shadow[c.n] := c.check_shadow;
             END IF;
-            CONTINUE;
-        END IF;
-
-        IF c.kind IN ('check', 'track') AND is_new AND c.is_denied THEN
-            o_outcome[c.n] := 'unknown_tenant';
             CONTINUE;
         END IF;
 
@@ -457,7 +481,11 @@ BEGIN
             SELECT j.id, coalesce(j.at, at_now), j.tenant, j.model, j.input, j.output, j.read, j.write,
                    j.write_1h, j.usd, j.source, j.report
             FROM unnest(calls) AS j
-            WHERE o_outcome[j.n] IN ('settled now', 'settled new');
+            WHERE o_outcome[j.n] IN ('settled now', 'settled new')
+            -- Somebody wrote it down already, and did not know what it cost.
+            ON CONFLICT (request_id, time) DO UPDATE
+            SET cost_usd = EXCLUDED.cost_usd, price_source = EXCLUDED.price_source
+            WHERE ai_token_usage.cost_usd IS NULL;
             PERFORM set_config('finops_exporter.usage_is_counted', '', true);
         END IF;
 
@@ -515,6 +543,7 @@ DECLARE
     k_tenant text[];
     k_model  text[];
     k_start  date[];
+    locked   tid[];
 BEGIN
     SELECT array_agg(r.request_id) INTO ids
     FROM (SELECT request_id FROM ai_reservations
@@ -534,11 +563,22 @@ BEGIN
               UNION
               SELECT tenant_id, model, model_period FROM ai_reservations WHERE request_id = ANY(ids)) u
     ) k;
-    PERFORM ai_lock_periods(k_tenant, k_model, k_start);
+    -- Periods that somebody else holds wait for another time: one tenant must not keep the others.
+    SELECT array_agg(b.ctid) INTO locked FROM (
+        SELECT b.ctid FROM budget_period b
+        JOIN unnest(k_tenant, k_model, k_start) WITH ORDINALITY
+            AS k (tenant_id, model, period_start, place) USING (tenant_id, model, period_start)
+        ORDER BY k.place FOR UPDATE OF b SKIP LOCKED
+    ) b;
     RETURN QUERY
-    WITH open AS (
-        SELECT request_id FROM ai_reservations WHERE request_id = ANY(ids) AND state = 'R'
-        ORDER BY request_id COLLATE "C" FOR UPDATE
+    WITH held AS MATERIALIZED (
+        SELECT tenant_id, model, period_start FROM budget_period WHERE ctid = ANY(locked)
+    ), open AS (
+        SELECT r.request_id FROM ai_reservations r
+        JOIN held t ON (t.tenant_id, t.model, t.period_start) = (r.tenant_id, '*', r.tenant_period)
+        JOIN held m ON (m.tenant_id, m.model, m.period_start) = (r.tenant_id, r.model, r.model_period)
+        WHERE r.request_id = ANY(ids) AND r.state = 'R'
+        ORDER BY r.request_id COLLATE "C" FOR UPDATE OF r
     ), closed AS (
         UPDATE ai_reservations r
         SET state = 'X', charged_usd = CASE WHEN p_charge THEN r.reserved_usd ELSE 0 END, ended_at = at_now
@@ -563,12 +603,17 @@ END $$;
 
 -- What other applications insert is counted like a report, by the same function; rows without a cost
 -- wait for the exporter, which knows prices.
+-- With the rights of the owner: whoever may insert need not be allowed to change sums.
 CREATE FUNCTION ai_count_inserted() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     calls jsonb;
     clash text;
 BEGIN
+    SELECT min(c.request_id) INTO clash FROM (
+        SELECT request_id FROM inserted GROUP BY request_id
+        HAVING min(tenant_id) <> max(tenant_id) OR min(model) <> max(model)
+    ) c;
     FOR calls IN
         SELECT jsonb_agg(jsonb_build_object(
                    'n', u.n % 1000 + 1, 'kind', 'track', 'id', u.request_id, 'at', u.time,
@@ -583,16 +628,17 @@ BEGIN
         ) u
         GROUP BY u.n / 1000 ORDER BY u.n / 1000
     LOOP
+        EXIT WHEN clash IS NOT NULL;
         SELECT call->>'id' INTO clash
         FROM ai_ledger(calls, NULL, interval '0', false, false, false) l
         JOIN jsonb_array_elements(calls) call ON (call->>'n')::integer = l.n
         WHERE l.outcome IN ('conflict', 'again') LIMIT 1;
-        IF clash IS NOT NULL THEN
-            RAISE EXCEPTION 'request_id % belongs to another call', quote_literal(clash)
-            USING ERRCODE = 'unique_violation',
-                  HINT = 'Ids of requests must be unique over all tenants; use UUIDs.';
-        END IF;
     END LOOP;
+    IF clash IS NOT NULL THEN
+        RAISE EXCEPTION 'request_id % belongs to another call', quote_literal(clash)
+        USING ERRCODE = 'unique_violation',
+              HINT = 'Ids of requests must be unique over all tenants; use UUIDs.';
+    END IF;
     RETURN NULL;
 END $$;
 
