@@ -435,6 +435,22 @@ def test_differences_of_two_sources_do_not_make_up_for_each_other(database: Data
     assert abs(shown["2026-11",]) == 5
 
 
+def test_what_was_spent_today_is_shown_beside_the_cap_and_begins_anew_each_day(
+    database: Database,
+) -> None:
+    with server(bill(1)) as aws:
+        kernel(database).run(source(aws.url, history_months=0))
+    paid = asked(database)[0] * 0.01
+    shown = snapshot(database, NOW)
+    assert samples(shown, "finops_collector_spent_today_usd") == {
+        ("aws", "aws"): pytest.approx(paid)
+    }
+    assert samples(shown, "finops_collector_daily_cap_usd") == {("aws", "aws"): 1}
+    tomorrow = snapshot(database, NOW + timedelta(days=1))
+    assert samples(tomorrow, "finops_collector_spent_today_usd") == {("aws", "aws"): 0}
+    assert samples(tomorrow, "finops_collector_daily_cap_usd") == {("aws", "aws"): 1}
+
+
 def test_the_cap_of_a_source_that_was_removed_is_no_cap_any_more(database: Database) -> None:
     with server(bill(1)) as aws:
         kernel(database).run(source(aws.url, history_months=0))
@@ -442,6 +458,7 @@ def test_the_cap_of_a_source_that_was_removed_is_no_cap_any_more(database: Datab
         assert samples(shown, "finops_cloud_api_budget_usd") == {("aws", "ce:GetCostAndUsage"): 1}
         other = build(database, replace(SETTINGS, lags={"renamed": LAG}, providers={}), NOW)
         assert samples(other, "finops_cloud_api_budget_usd") == {}
+        assert samples(other, "finops_collector_daily_cap_usd") == {}
         assert samples(other, "finops_cloud_api_requests_total")
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from finops_exporter.exposition.ai_catalogue import AI_METRICS, AI_PROCESS_METRICS
+from finops_exporter.exposition.asking_catalogue import ASKING_METRICS
 from finops_exporter.exposition.budget_catalogue import BUDGET_METRICS, PROVIDER_BUDGET
 from finops_exporter.exposition.metric import Metric
 
@@ -116,7 +117,6 @@ COST_METRICS: Mapping[str, Metric] = {
 """The families of every provider, by their name without the provider's prefix."""
 
 _SOURCE = ("provider", "collector")
-_API = ("provider", "api")
 _SERVICE = ("provider", "account_id", "service")
 
 FINOPS_METRICS: Mapping[str, Metric] = {
@@ -203,30 +203,7 @@ FINOPS_METRICS: Mapping[str, Metric] = {
             "How long after midnight (UTC) a day of the source counts as complete, in seconds.",
             _SOURCE,
         ),
-        Metric(
-            "finops_cloud_api_requests_total",
-            "counter",
-            "Requests that were made to a remote API, retries included.",
-            _API,
-        ),
-        Metric(
-            "finops_cloud_api_retries_total",
-            "counter",
-            "Requests that were made again because the one before failed.",
-            _API,
-        ),
-        Metric(
-            "finops_cloud_api_estimated_cost_usd_total",
-            "counter",
-            "What the requests have cost by their list price, US dollars.",
-            _API,
-        ),
-        Metric(
-            "finops_cloud_api_budget_usd",
-            "gauge",
-            "What the sources that ask this API may pay a day (UTC) for all they ask, US dollars.",
-            _API,
-        ),
+        *ASKING_METRICS,
         Metric(
             "finops_cost_anomaly_score",
             "gauge",

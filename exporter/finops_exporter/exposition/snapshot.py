@@ -71,7 +71,7 @@ def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
         _add_spans(reader, families, now)
         _add_truth(reader, families)
         _add_facts(reader, families, settings)
-        add_sources(reader, families, settings)
+        add_sources(reader, families, settings, now)
         budgets = add_budgets(reader, families, settings, now)
         add_forecasts(reader, families, settings)
         judged = judgements(reader, families, settings, judged_until)

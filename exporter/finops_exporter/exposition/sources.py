@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from finops_exporter.store.spending import paying
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from finops_exporter.exposition.families import Families, Settings
     from finops_exporter.store.reads import SnapshotReader, SourceState
+    from finops_exporter.store.spending import Spent
 
 UNKNOWN = "unknown"
 """The provider of a source that has not yet said whose costs it gives."""
 
 
-def add_sources(reader: SnapshotReader, families: Families, settings: Settings) -> None:
-    """Add the families of the kernel; a source that is configured no more is only named."""
+def add_sources(
+    reader: SnapshotReader, families: Families, settings: Settings, now: datetime
+) -> None:
+    """Add the families of the kernel; a source that is configured no more is only named.
+
+    `now` is an aware UTC datetime: its day is the one whose spending is told.
+    """
     covered: dict[str, set[str]] = defaultdict(set)
     for source, provider, _until in reader.coverage():
         covered[source].add(provider)
@@ -28,6 +37,16 @@ def add_sources(reader: SnapshotReader, families: Families, settings: Settings) 
     }
     _add_lags(families, settings, providers)
     _add_runs(reader.source_states(), families, settings, providers)
+    _add_asked(reader, families, settings)
+    configured = {source: providers[source] for source in settings.lags}
+    _add_spending(paying(reader.connection, now.date()), families, configured)
+    for source, reason, count in reader.rejected_rows():
+        families.add("finops_rejected_rows", [source, reason], count)
+    for source, reason, count in reader.notices():
+        families.add("finops_collector_notices", [source, reason], count)
+
+
+def _add_asked(reader: SnapshotReader, families: Families, settings: Settings) -> None:
     for api in reader.api_totals(settings.lags):
         labels = (api.provider, api.api)
         families.add("finops_cloud_api_requests_total", labels, api.requests)
@@ -35,10 +54,17 @@ def add_sources(reader: SnapshotReader, families: Families, settings: Settings) 
         families.add("finops_cloud_api_estimated_cost_usd_total", labels, float(api.cost_usd))
         if api.cap_usd is not None:
             families.add("finops_cloud_api_budget_usd", labels, float(api.cap_usd))
-    for source, reason, count in reader.rejected_rows():
-        families.add("finops_rejected_rows", [source, reason], count)
-    for source, reason, count in reader.notices():
-        families.add("finops_collector_notices", [source, reason], count)
+
+
+def _add_spending(
+    spent: Iterable[Spent], families: Families, providers: Mapping[str, Iterable[str]]
+) -> None:
+    for one in spent:
+        # Sources that are configured no more ask no more.
+        for provider in providers.get(one.source, ()):
+            labels = (provider, one.source)
+            families.add("finops_collector_spent_today_usd", labels, float(one.spent_usd))
+            families.add("finops_collector_daily_cap_usd", labels, float(one.cap_usd))
 
 
 def _add_lags(

@@ -127,6 +127,14 @@ WHERE source = %(source)s AND day = %(day)s;
 -- name: spent_on_day
 SELECT cost_usd FROM api_spending WHERE source = %(source)s AND day = %(day)s;
 
+-- name: paying_sources
+-- A day on which nothing was asked yet has the cap of the last one on which something was.
+SELECT DISTINCT ON (s.source) s.source, CASE WHEN s.day = %(day)s THEN s.cost_usd ELSE 0 END, s.cap_usd
+FROM api_spending s
+WHERE s.day <= %(day)s
+  AND EXISTS (SELECT FROM api_requests r WHERE r.source = s.source AND r.cost_usd > 0)
+ORDER BY s.source, s.day DESC;
+
 
 -- ---- Replacing what a source declares complete -------------------------------------------------
 -- Staged outside a transaction (fetch), applied inside one (swap).

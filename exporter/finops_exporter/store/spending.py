@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from finops_exporter.store.database import Connection, rows, run
 
@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from datetime import date
 
     from finops_exporter.model import Api
+
+
+class Spent(NamedTuple):
+    """What a source has paid on a day, in US dollars, and what it may pay."""
+
+    source: str
+    spent_usd: Decimal
+    cap_usd: Decimal
 
 
 def pay(
@@ -42,3 +50,8 @@ def spent(connection: Connection, source: str, day: date) -> Decimal:
     """What `source` has paid on `day` (UTC), in US dollars."""
     found = rows(connection, "spent_on_day", {"source": source, "day": day})
     return Decimal(found[0][0]) if found else Decimal(0)
+
+
+def paying(connection: Connection, day: date) -> list[Spent]:
+    """What each source that ever paid has paid on `day` (UTC), with its newest cap."""
+    return [Spent(*row) for row in rows(connection, "paying_sources", {"day": day})]
