@@ -12,7 +12,7 @@ import click
 from finops_exporter import __version__, app, cost_query, logs, printing, serving, source_table
 from finops_exporter.command_line import EXIT_CODES, PARTIAL, Commands, ended_by_signals, exit_for
 from finops_exporter.errors import ConfigError, UsageError
-from finops_exporter.model import Window
+from finops_exporter.model import Window, duration_text
 from finops_exporter.parameters import DAY, config_option, flags_of_exporters, overridden
 
 if TYPE_CHECKING:
@@ -138,6 +138,8 @@ def check_config(config: Config) -> None:
             continue
         unreadable += len(plan.plan.unreadable)
         printing.offline(plan)
+    for watched in config.postgres:
+        click.echo(f"postgres: {watched.name} is asked every {duration_text(watched.interval)}")
     if unreadable:
         sys.exit(PARTIAL)
     click.echo(f"ok: {len(found)} sources")

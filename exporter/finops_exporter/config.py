@@ -28,6 +28,7 @@ from finops_exporter.budget_config import BudgetConfig, mistakes, several
 from finops_exporter.customer_config import Customers
 from finops_exporter.explain import Place, validated, without_empty
 from finops_exporter.model import COST_KEYS, Basis, Budget
+from finops_exporter.postgres_config import WatchedDatabase
 from finops_exporter.section import (
     AccountId,
     Count,
@@ -199,6 +200,7 @@ class Config(Section):
     accounts: tuple[AccountConfig, ...] = ()
     budgets: tuple[BudgetConfig, ...] = ()
     customers: Customers = Customers()
+    postgres: tuple[WatchedDatabase, ...] = ()
     ai: Ai = Ai()
     collectors: tuple[CollectorConfig, ...] = ()
 
@@ -299,15 +301,21 @@ def _identities(raw: Mapping[str, Any]) -> Iterator[tuple[KeyPath, object, str]]
         provider, account = item.get("provider"), account_id(item.get("id"))
         if isinstance(provider, str) and isinstance(account, str):
             yield ("accounts", index), ("account", provider, account), "is the same account"
-    for index, item in _mappings(raw.get("budgets")):
-        if isinstance(name := item.get("name"), str):
-            yield ("budgets", index, "name"), ("budget", name), "gives the budget the same name"
     for currency, entries in _rates(raw).items():
         for index, item in _mappings(entries):
             if isinstance(day := item.get("from"), str):
                 place = ("billing", "rates", currency, index, "from")
                 yield place, ("rate", currency, day), "is the same day"
+    yield from _name_identities(raw)
     yield from _price_identities(raw)
+
+
+def _name_identities(raw: Mapping[str, Any]) -> Iterator[tuple[KeyPath, object, str]]:
+    """The same for what goes by its name alone."""
+    for section, what in (("budgets", "budget"), ("postgres", "database")):
+        for index, item in _mappings(raw.get(section)):
+            if isinstance(name := item.get("name"), str):
+                yield (section, index, "name"), (what, name), f"gives the {what} the same name"
 
 
 def _price_identities(raw: Mapping[str, Any]) -> Iterator[tuple[KeyPath, object, str]]:

@@ -14,6 +14,7 @@ from finops_exporter.app import chosen, database_of, settings, sources, store_of
 from finops_exporter.exposition.ai import AiSettings
 from finops_exporter.exposition.exposition import Exposition
 from finops_exporter.service import Parts, Service, Urls
+from finops_exporter.wal import watching
 from finops_exporter.web.protection import Protection
 from finops_exporter.web.server import Options
 
@@ -59,7 +60,9 @@ def serve(
         with_api = config.ai.enabled or only == "api"
         ai = partial(_ai_service, config, database, protected)
         service = Service(parts, ai if with_api and only != "metrics" else None)
-        asyncio.run(service.run(_options(config), protected, started))
+        watched = config.postgres if only != "api" else ()
+        with watching(watched, database, REGISTRY):
+            asyncio.run(service.run(_options(config), protected, started))
         service.ended()
 
 

@@ -24,6 +24,7 @@ from finops_exporter.collectors.focus.options import FocusOptions
 from finops_exporter.config import Billing, CollectorConfig, Config, Rate, options_of
 from finops_exporter.errors import ConfigError
 from finops_exporter.model import Budget
+from finops_exporter.postgres_config import WatchedDatabase
 from finops_exporter.section import Duration
 from shared import ROOT
 
@@ -148,6 +149,12 @@ def test_everything_is_read_as_it_is_written() -> None:
     assert loaded.customers.database_url is not None
     assert (loaded.customers.sql, loaded.customers.is_known) == ("SELECT 1", True)
     assert loaded.customers.interval == timedelta(days=1)
+    own, shop = loaded.postgres
+    assert (own.name, own.url) == ("finops", None)
+    assert (own.interval, own.timeout) == (timedelta(minutes=1), timedelta(seconds=10))
+    assert shop.url is not None
+    assert shop.url.get_secret_value() == ENV["SECRET_URL"]
+    assert (shop.interval, shop.timeout) == (timedelta(minutes=5), timedelta(seconds=2))
     assert (account.scope_value, account.basis) == ("001234567890", "effective")
     assert (everything.scope_value, everything.currency) == ("", "USD")
     assert everything.thresholds == tuple(map(Decimal, (50, 80, 100, 120)))
@@ -391,6 +398,7 @@ def test_the_example_is_complete_and_tells_the_defaults() -> None:
     expected = CollectorConfig(type="focus", name="bill")
     assert collector.model_copy(update={"options": {}, "place": expected.place}) == expected
     assert loaded.accounts[0].id == "012345678901"
+    assert loaded.postgres == (WatchedDatabase(name="finops"),)
     (budget,) = loaded.configured_budgets()
     assert budget == Budget(
         name="data team",

@@ -9,6 +9,7 @@ from finops_exporter.exposition.catalogue import (
     COST_METRICS,
     FINOPS_METRICS,
     LIVE_METRICS,
+    PROCESS_METRICS,
 )
 from shared import ROOT
 
@@ -17,7 +18,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_every_metric_that_the_readme_names_exists() -> None:
     named = set(re.findall(r"`((?:P|finops|cloud|ai_budget)_[a-z0-9_]+)`", README))
-    others = (FINOPS_METRICS, AI_METRICS, AI_PROCESS_METRICS, LIVE_METRICS)
+    others = (FINOPS_METRICS, AI_METRICS, AI_PROCESS_METRICS, PROCESS_METRICS, LIVE_METRICS)
     known = {f"P_{name}" for name in COST_METRICS}.union(*others)
     assert named
     assert named <= known

@@ -271,6 +271,17 @@ LIVE_METRICS: Mapping[str, Metric] = {
 }
 """The families that follow the clock: rendered anew at every refresh."""
 
+WAL_BYTES = Metric(
+    "finops_postgres_wal_bytes_total",
+    "counter",
+    "How far a watched PostgreSQL server has written its write-ahead log, bytes: its position when "
+    "it was first asked, and what was written since; absent while it gives no answer.",
+    ("database",),
+)
+
+PROCESS_METRICS: Mapping[str, Metric] = {WAL_BYTES.name: WAL_BYTES}
+"""What a process reads by itself (wal), whatever its snapshot is."""
+
 
 def cost_metric(name: str, provider: str) -> tuple[Metric, tuple[str, ...]]:
     """The metric of a cost family for `provider`, and the label values that it puts first."""
@@ -298,7 +309,7 @@ def as_markdown() -> str:
         "|---|---|---|---|",
     ]
     prefixed = [("P_", metric) for metric in COST_METRICS.values()]
-    groups = (FINOPS_METRICS, AI_METRICS, AI_PROCESS_METRICS, LIVE_METRICS)
+    groups = (FINOPS_METRICS, AI_METRICS, AI_PROCESS_METRICS, PROCESS_METRICS, LIVE_METRICS)
     plain = [("", metric) for group in groups for metric in group.values()]
     for prefix, metric in [*prefixed, *plain]:
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"

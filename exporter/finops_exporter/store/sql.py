@@ -15,6 +15,7 @@ _FILES = (
     "checks.sql",
     "ledger.sql",
     "tokens.sql",
+    "wal.sql",
 )
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 

@@ -10,6 +10,7 @@ from finops_exporter.exposition.catalogue import (
     COST_METRICS,
     FINOPS_METRICS,
     LIVE_METRICS,
+    PROCESS_METRICS,
     as_markdown,
     cost_metric,
 )
@@ -22,7 +23,14 @@ def test_the_page_for_people_is_the_catalogue() -> None:
 
 
 def test_names_follow_the_conventions() -> None:
-    groups = (COST_METRICS, FINOPS_METRICS, AI_METRICS, AI_PROCESS_METRICS, LIVE_METRICS)
+    groups = (
+        COST_METRICS,
+        FINOPS_METRICS,
+        AI_METRICS,
+        AI_PROCESS_METRICS,
+        PROCESS_METRICS,
+        LIVE_METRICS,
+    )
     for metric in [metric for group in groups for metric in group.values()]:
         assert re.fullmatch("[a-z][a-z0-9_]+", metric.name)
         assert (metric.kind == "counter") == metric.name.endswith("_total")
