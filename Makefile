@@ -56,9 +56,9 @@ unit: .venv/.dev-stamp
 
 check: lint unit ## the fast checks: lint, types, unit tests
 
-tools: .cache/tools/prometheus ## unpack promtool (Debian's package) below .cache/, if it can be had
-.cache/tools/prometheus: tools/debian-tool
-	@tools/debian-tool prometheus
+tools: .cache/tools/prometheus .cache/tools/prometheus-alertmanager ## unpack promtool and amtool (Debian's packages) below .cache/, if they can be had
+.cache/tools/prometheus .cache/tools/prometheus-alertmanager: tools/debian-tool
+	@tools/debian-tool $(@F)
 
 integration: .venv/.dev-stamp tools
 	@$(BIN)/pytest -q tests/integration -n 2
