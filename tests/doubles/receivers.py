@@ -1,0 +1,103 @@
+"""Everybody whom Alertmanager tells, on loopback: mail, Slack, PagerDuty, a dead-man's switch."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+import trustme
+from aiohttp import web
+
+from doubles.mailbox import Mailbox
+from doubles.pagerduty import PagerDuty
+from doubles.slack import Slack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class DeadMansSwitch:
+    """Counts the `pings` of whoever has its token."""
+
+    TOKEN = "the token of the dead man's switch"  # noqa: S105 - it opens nothing else
+
+    def __init__(self) -> None:
+        self.pings: list[dict[str, Any]] = []
+        self.refused: list[str] = []
+
+    async def ping(self, request: web.Request) -> web.Response:
+        """POST of Alertmanager's webhook."""
+        if request.headers.get("Authorization") != f"Bearer {self.TOKEN}":
+            self.refused.append("dead-man's switch: wrong token")
+            return web.Response(status=401)
+        self.pings.append(await request.json())
+        return web.Response()
+
+
+class Receivers:
+    """Servers on free ports of 127.0.0.1 until they are left; what each got is in its own lists."""
+
+    def __init__(self) -> None:
+        self.mail = Mailbox()
+        self.slack = Slack()
+        self.pagerduty = PagerDuty()
+        self.switch = DeadMansSwitch()
+        self.url = self.smarthost = ""
+        self._authority = trustme.CA()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._runner: web.AppRunner | None = None
+        self._smtp: asyncio.Server | None = None
+
+    @property
+    def refused(self) -> list[str]:
+        """What any of them would not take, and why."""
+        every = (self.mail, self.slack, self.pagerduty, self.switch)
+        return [reason for one in every for reason in one.refused]
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The content of the files with secrets, by the names of alertmanager.yaml."""
+        return {
+            "smtp_password": Mailbox.PASSWORD,
+            "slack_webhook_url": f"{self.url}{Slack.PATH}\n",
+            "pagerduty_routing_key": f"{PagerDuty.ROUTING_KEY}\n",
+            "dead_mans_switch_token": DeadMansSwitch.TOKEN,
+        }
+
+    def write_authority(self, path: Path) -> None:
+        """The certificate by which the mail server is known."""
+        self._authority.cert_pem.write_to_path(path)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(30)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(30)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(30)
+        self._loop.close()
+
+    async def _start(self) -> None:
+        app = web.Application()
+        app.router.add_post(Slack.PATH, self.slack.post)
+        app.router.add_post("/v2/enqueue", self.pagerduty.enqueue)
+        app.router.add_post("/finops", self.switch.ping)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._authority.issue_cert("127.0.0.1").configure_cert(tls)
+        self._smtp = await self.mail.serve(tls)
+        self.smarthost = f"127.0.0.1:{self._smtp.sockets[0].getsockname()[1]}"
+
+    async def _stop(self) -> None:
+        if self._smtp is not None:
+            self._smtp.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
