@@ -21,6 +21,9 @@ from shared import ROOT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from doubles.receivers import Receivers
+    from integration.alerting import Alertmanager
+
 _numbers = count()
 
 
@@ -106,3 +109,22 @@ def database(database_url: str) -> Iterator[Database]:
 def calls(database: Database) -> Calls:
     """Budgets and calls of AI in that database."""
     return Calls(database)
+
+
+@pytest.fixture
+def receivers() -> Iterator[Receivers]:
+    """Mail, Slack, PagerDuty and a dead-man's switch, none of which had to refuse anything."""
+    from doubles.receivers import Receivers  # noqa: PLC0415 - most tests need no mail server
+
+    with Receivers() as found:
+        yield found
+        assert found.refused == []
+
+
+@pytest.fixture
+def manager(tmp_path: Path, receivers: Receivers) -> Iterator[Alertmanager]:
+    """A real Alertmanager with our configuration, which tells the receivers."""
+    from integration.alerting import alertmanager  # noqa: PLC0415 - see above
+
+    with alertmanager(tmp_path, receivers) as found:
+        yield found
