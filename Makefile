@@ -89,6 +89,8 @@ clean: ## remove what was built here (not the demo's data)
 
 docs: .venv/.dev-stamp ## write the generated pages of docs/
 	@$(BIN)/python -c 'from finops_exporter.exposition.catalogue import as_markdown; print(as_markdown(), end="")' > docs/metrics.md
+	@$(BIN)/python tools/alerts_page.py > .cache/alerts.md
+	@mv .cache/alerts.md docs/alerts.md
 
 prices: .venv/.dev-stamp ## write the table of AI prices anew, from the genai-prices of uv.lock
 	@$(BIN)/python tools/flatten_prices.py > .cache/prices.jsonl
