@@ -50,6 +50,7 @@ lint: .venv/.dev-stamp ## style, types, direction of imports
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@tools/pint
 
 unit: .venv/.dev-stamp
 	@$(BIN)/pytest -q tests/unit tests/collectors -n 2

@@ -17,7 +17,7 @@ from shared import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCRIPTS = ("tools/debian-tool", "tools/timescale", ".ci/run")
+SCRIPTS = ("tools/debian-tool", "tools/pint", "tools/timescale", ".ci/run")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MAKEFILE = (ROOT / "Makefile").read_text()
 
@@ -69,7 +69,7 @@ def run_tool(tmp_path: Path) -> Tool:
 class Tool:
     """A copy of our scripts in an empty project, on a system that has only what it is given."""
 
-    BASE = ("chmod", "dirname", "mkdir", "mktemp", "mv", "rm", "touch")
+    BASE = ("chmod", "dirname", "find", "mkdir", "mktemp", "mv", "rm", "touch")
 
     def __init__(self, folder: Path) -> None:
         self.bin = folder / "bin"
@@ -141,6 +141,42 @@ def test_debian_tool_fails_and_leaves_nothing(run_tool: Tool, apt: str, dpkg: st
     run_tool.fake("dpkg-deb", dpkg)
     assert run_tool("debian-tool", "prometheus").returncode not in {0, 2}
     assert list(run_tool.tools.iterdir()) == []
+
+
+def test_without_go_pint_is_left_out_in_one_line(run_tool: Tool) -> None:
+    done = run_tool("pint")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "pint: left out, there is no Go to build it with\n"
+    assert not (run_tool.script.parent / ".cache").exists()
+
+
+def test_a_pint_that_cannot_be_built_is_left_out_and_tried_again_a_day_later(
+    run_tool: Tool,
+) -> None:
+    run_tool.fake("go", "echo once >>$(dirname $0)/asked; echo refused >&2; exit 1")
+    for _ in range(2):
+        done = run_tool("pint")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("pint: left out, its module v")
+        assert done.stdout.count("\n") == 1
+    assert (run_tool.bin / "asked").read_text() == "once\n"
+
+    (marker,) = (run_tool.script.parent / ".cache/pint").glob("refused-*")
+    os.utime(marker, (0, 0))
+    run_tool("pint")
+    assert (run_tool.bin / "asked").read_text() == "once\nonce\n"
+
+
+@pytest.mark.parametrize("found", [0, 1])
+def test_pint_is_built_once_and_what_it_finds_is_a_failure(run_tool: Tool, found: int) -> None:
+    built = f"echo '#!/bin/sh\necho \"$@\"; exit {found}' >$GOBIN/pint; chmod +x $GOBIN/pint"
+    run_tool.fake("go", f'echo "$GOTOOLCHAIN $*" >>$(dirname $0)/asked; {built}')
+    for _ in range(2):
+        done = run_tool("pint")
+        assert (done.returncode, done.stderr) == (found, "")
+        assert done.stdout == "--offline --no-color lint rules/*.yaml\n"
+    (asked,) = (run_tool.bin / "asked").read_text().splitlines()
+    assert re.fullmatch(r"local install github.com/cloudflare/pint/cmd/pint@v[0-9.]+", asked)
 
 
 def test_timescale_is_for_root_only_and_says_so(run_tool: Tool) -> None:
