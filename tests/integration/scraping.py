@@ -16,7 +16,7 @@ from integration.processes import free_port, until
 from shared import tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -36,6 +36,11 @@ class Prometheus:
         """Its targets, with the error of the last scrape."""
         return list(json.loads(self._get("/api/v1/targets"))["data"]["activeTargets"])
 
+    def rules(self) -> list[dict[str, Any]]:
+        """Its rules with their health, and the alerts of those that have any."""
+        groups = json.loads(self._get("/api/v1/rules"))["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
     def ready(self) -> bool:
         """Whether it answers questions."""
         try:
@@ -50,12 +55,18 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, scrape: Mapping[str, object]) -> Iterator[Prometheus]:
-    """Running with one scrape configuration, every second; ended by its pid."""
+def prometheus(
+    folder: Path, scrape: Mapping[str, object], rules: Sequence[Path] = ()
+) -> Iterator[Prometheus]:
+    """Running with one scrape configuration, and rules, every second; ended by its pid."""
     program = tool("prometheus", "prometheus")
     file = folder / "prometheus.yml"
-    timing = {"scrape_interval": "1s", "scrape_timeout": "1s"}
-    config = {"global": timing, "scrape_configs": [{"job_name": "finops", **scrape}]}
+    timing = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    config = {
+        "global": timing,
+        "rule_files": [str(rule) for rule in rules],
+        "scrape_configs": [{"job_name": "finops", **scrape}],
+    }
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
     port = free_port()
     with subprocess.Popen(
