@@ -96,6 +96,7 @@ def settings(config: Config, configured: Sequence[Source]) -> Settings:
         hold=timedelta(days=config.billing.period_hold_days),
         tags=tuple(config.tags),
         lags={source.name: source.lag for source in configured},
+        intervals={source.name: source.interval for source in configured},
         providers={
             source.name: provider
             for source in configured

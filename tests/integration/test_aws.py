@@ -245,6 +245,7 @@ def test_the_gauges_come_from_the_cut_that_knows_them(database: Database) -> Non
     assert samples(shown, "aws_cost_unreconciled_usd") == {("2026-10",): 0, ("2026-11",): 0}
     assert samples(shown, "finops_collector_success") == {("aws", "aws"): 1}
     assert samples(shown, "finops_source_lag_seconds") == {("aws", "aws"): 86400}
+    assert samples(shown, "finops_collector_interval_seconds") == {("aws", "aws"): 6 * 3600}
     assert samples(shown, "finops_cloud_api_budget_usd") == {("aws", "ce:GetCostAndUsage"): 1}
 
 

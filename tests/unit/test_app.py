@@ -144,6 +144,7 @@ def test_the_snapshots_settings(tmp_path: Path) -> None:
         timedelta(days=3),
         ("team", "stage"),
     )
+    assert settings.intervals["one"] == timedelta(hours=1)
     assert settings.lags == {"one": FocusCollector.default_lag, "two": timedelta(days=1)}
     assert settings.names == {("aws", "111"): "production"}
     assert settings.owners == {("aws", "111"): "platform", ("aws", "222"): "data"}

@@ -198,6 +198,12 @@ FINOPS_METRICS: Mapping[str, Metric] = {
             _SOURCE,
         ),
         Metric(
+            "finops_collector_interval_seconds",
+            "gauge",
+            "How often the source is read, in seconds.",
+            _SOURCE,
+        ),
+        Metric(
             "finops_source_lag_seconds",
             "gauge",
             "How long after midnight (UTC) a day of the source counts as complete, in seconds.",

@@ -31,7 +31,7 @@ class Settings:
     `providers` whose costs it gives, where that is one alone. `names` and `owners` are the
     configured ones by (provider, account). `max_series` is how many series a family of a provider
     may have before the smallest are folded. `counts_customers` says whether there is anything to
-    count them by.
+    count them by. `intervals` is how often each source is read.
     """
 
     basis: Basis
@@ -46,6 +46,7 @@ class Settings:
     anomaly_method: AnomalyMethod = "weekday_median"
     forecast_method: ForecastMethod = "weekday_profile"
     counts_customers: bool = False
+    intervals: Mapping[str, timedelta] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

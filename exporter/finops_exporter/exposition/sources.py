@@ -77,6 +77,9 @@ def _add_lags(
                 families.add("finops_collector_removed", [provider, source], 1)
             else:
                 families.add("finops_source_lag_seconds", [provider, source], lag.total_seconds())
+            if interval := settings.intervals.get(source):
+                key = [provider, source]
+                families.add("finops_collector_interval_seconds", key, interval.total_seconds())
 
 
 def _add_runs(
