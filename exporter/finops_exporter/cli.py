@@ -30,6 +30,7 @@ ELSEWHERE = {
     "customers": "finops_exporter.customer_command",
     "demo": "finops_exporter.demo_command",
     "doctor": "finops_exporter.doctor_command",
+    "rules": "finops_exporter.rules_command",
 }
 
 

@@ -64,6 +64,16 @@ class AiBlock:
             self._add_listed(found, reader, now, everybody.listed)
         return found.in_order()
 
+    def all_families(self, now: datetime) -> tuple[Family, ...]:
+        """The same for whoever reads them once: with averages that several refreshes would share.
+
+        Raises StoreError.
+        """
+        families = self.families(now)
+        while self._averages.is_under_way:
+            families = self.families(now)
+        return families
+
     def _add_listed(
         self, found: _Samples, reader: AiReader, now: datetime, listed: Sequence[str]
     ) -> None:

@@ -101,6 +101,11 @@ class Averages:
                 self.known = {name: tokens / hours for name, (tokens, hours) in self._sums.items()}
                 self._sums = {}
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there is more to read for the current hour."""
+        return bool(self._left)
+
     def _add_day(self, reader: AiReader, since: datetime) -> int:
         """Add the 24 hours from `since`, and return how many rows those were."""
         found = reader.active_hours(since, since + DAY)

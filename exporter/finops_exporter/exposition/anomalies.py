@@ -134,10 +134,12 @@ def add_anomalies(
     settings: Settings,
     judged: list[Judgement],
     *,
-    generation: int,
+    generation: int | None,
     now: datetime,
 ) -> None:
     """Write down what was found at `generation` and add the families; raises StoreError.
+
+    None writes nothing; what people have decided then holds as it is written by now.
 
     Where the families of usage are folded, only the members that these show have a judgement, and
     those with an anomaly. Call it when that is done.
@@ -145,9 +147,12 @@ def add_anomalies(
     method = settings.anomaly_method
     for one in judged:
         found = list(one.found())
-        silenced = anomalies.record(
-            database, one.provider, method, one.days, found, generation=generation, now=now
-        )
+        if generation is None:
+            silenced = anomalies.silenced(database, one.provider, one.days)
+        else:
+            silenced = anomalies.record(
+                database, one.provider, method, one.days, found, generation=generation, now=now
+            )
         loud = {(anomaly.account_id, anomaly.service) for anomaly in found}
         usage = families.sums.get((one.provider, "cost_usage_daily_usd"), {})
         members = {key[1:] for key in usage}

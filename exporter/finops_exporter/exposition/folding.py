@@ -43,10 +43,11 @@ class Part(NamedTuple):
         return tuple(OTHER if place in self.places else text for place, text in enumerate(key))
 
 
-def fold(database: Database, families: Families, max_series: int) -> None:
+def fold(database: Database, families: Families, max_series: int, *, keep: bool = True) -> None:
     """Fold the sums of `families` where they have more series than `max_series`.
 
-    Raises StoreError when the choice cannot be read or written down.
+    Who is shown is written down, unless `keep` is false. Raises StoreError when the choice cannot
+    be read or written down.
     """
     by_choice: dict[tuple[str, str], list[Part]] = defaultdict(list)
     for part in _parts(families):
@@ -55,7 +56,8 @@ def fold(database: Database, families: Families, max_series: int) -> None:
     for (provider, dimensions), parts in by_choice.items():
         month = families.times[provider].month
         scope = Scope(provider, month, dimensions, max_series)
-        shown = _shown(database, scope, _sizes(parts, families), _room(parts, max_series))
+        room = _room(parts, max_series)
+        shown = _shown(database, scope, _sizes(parts, families), room, keep=keep)
         for part in parts:
             name = cost_metric(part.family, provider)[0].name
             dropped[name] += 0 if shown is None else _fold(part, families, shown)
@@ -102,7 +104,7 @@ def _sizes(parts: list[Part], families: Families) -> dict[Member, Decimal]:
 
 
 def _shown(
-    database: Database, scope: Scope, sizes: Mapping[Member, Decimal], room: int
+    database: Database, scope: Scope, sizes: Mapping[Member, Decimal], room: int, *, keep: bool
 ) -> Choice | None:
     """Who is shown; None: all."""
     known = chosen(database, scope)
@@ -110,6 +112,8 @@ def _shown(
         return None
     if sizes.keys() <= known.keys():
         return known
+    if not keep:
+        return known | newcomers(sizes, known, room)
     return choose(database, scope, lambda latest: newcomers(sizes, latest, room))
 
 

@@ -55,10 +55,11 @@ class Snapshot:
     budgets: tuple[BudgetState, ...] = ()
 
 
-def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
+def build(database: Database, settings: Settings, now: datetime, *, keep: bool = True) -> Snapshot:
     """Read everything that `/metrics` shows, in one consistent view; raises StoreError.
 
-    `now` is an aware UTC datetime.
+    `now` is an aware UTC datetime. Without `keep` nothing is written down: neither anomalies nor
+    who is shown where families are folded.
     """
     judged_until = anomalies.judged_until(database)
     with snapshot_reader(database) as reader:
@@ -78,8 +79,9 @@ def build(database: Database, settings: Settings, now: datetime) -> Snapshot:
         if settings.counts_customers:
             add_customers(reader, families, now)
     # What has to be chosen anew is written down, which the view above cannot do.
-    fold(database, families, settings.max_series)
-    add_anomalies(database, families, settings, judged, generation=generation, now=now)
+    fold(database, families, settings.max_series, keep=keep)
+    at = generation if keep else None
+    add_anomalies(database, families, settings, judged, generation=at, now=now)
     return Snapshot(generation, tuple(times.values()), states, families.in_order(), budgets)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from finops_exporter.store.database import LOCK_SPACE, Database, rows, run, value
+from finops_exporter.store.database import LOCK_SPACE, Connection, Database, rows, run, value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -109,7 +109,18 @@ def record(
         if value(connection, "generation") == generation:
             for name in ("record_anomalies", "withdraw_anomalies", "record_judged_until"):
                 run(connection, name, scope)
-        return {(row[0], row[1], row[2]) for row in rows(connection, "silenced_anomalies", scope)}
+        return _silenced(connection, provider, judged)
+
+
+def silenced(database: Database, provider: str, judged: Sequence[date]) -> set[Cell]:
+    """Those of the `judged` days of a provider that alert nobody; raises StoreError."""
+    with database.connection() as connection:
+        return _silenced(connection, provider, judged)
+
+
+def _silenced(connection: Connection, provider: str, judged: Sequence[date]) -> set[Cell]:
+    scope = {"provider": provider, "judged": list(judged)}
+    return {(row[0], row[1], row[2]) for row in rows(connection, "silenced_anomalies", scope)}
 
 
 def listed(
