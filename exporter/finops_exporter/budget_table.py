@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from finops_exporter.exposition.budget_states import budget_states
+from finops_exporter.exposition.budgets import with_configured
 from finops_exporter.exposition.snapshot import provider_times
 from finops_exporter.model import money_text
 from finops_exporter.store import budgets as store
@@ -55,11 +56,8 @@ def read_standings(
     only: str | None = None,
 ) -> list[BudgetState]:
     """The same in a transaction that is under way."""
-    stored = {budget.name: budget for budget in store.budgets(reader.connection)}
-    named = stored | {budget.name: budget for budget in configured}
-    chosen = [named[name] for name in sorted(named) if only in {None, name}]
-    # What is written down of another budget with the name is nothing that this one has reached.
-    kept = [name for name, one in stored.items() if one.meaning == named[name].meaning]
+    named, kept = with_configured(store.budgets(reader.connection), configured)
+    chosen = [one for one in named if only in {None, one.name}]
     times = provider_times(reader, settings, now)
     return list(budget_states(reader, chosen, settings, times, now, kept=kept))
 

@@ -41,7 +41,8 @@ def rules(config: Config, name: str | None, form: str) -> None:
     settings = app.settings(config, app.sources(config))
     ai = AiSettings(config.ai.max_tenants, config.server.max_series) if config.ai.enabled else None
     with app.readable_store_of(config, os.environ) as database:
-        told = table.answer(partial(values.read, database, settings, ai, now), now, name)
+        read = partial(values.read, database, settings, ai, config.configured_budgets(), now)
+        told = table.answer(read, now, name)
     if form == "json":
         click.echo(table.as_json(told) if name is None else table.explained_as_json(told))
     elif name is None:

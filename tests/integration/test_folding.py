@@ -167,3 +167,14 @@ def test_judgements_are_shown_of_what_is_shown_and_of_what_is_loud(database: Dat
     assert set(samples(folded, "finops_cost_anomaly_score")) == (
         shown - {("aws", OTHER, OTHER)} | {("aws", "111", "s00")}
     )
+
+
+def test_a_look_shows_the_same_and_chooses_for_nobody(database: Database) -> None:
+    swap(database, bill(20), covered_until=COVERED)
+    look = build(database, FOLDED, NOW, keep=False)
+    with database.connection() as connection:
+        for table in ("series_members", "cost_anomalies", "anomaly_progress"):
+            assert connection.execute(f"SELECT FROM {table}").fetchall() == []
+    kept = build(database, FOLDED, NOW)
+    assert look.families == kept.families
+    assert build(database, FOLDED, NOW, keep=False).families == kept.families

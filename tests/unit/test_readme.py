@@ -42,6 +42,7 @@ def test_the_commands_of_the_readme_are_the_commands() -> None:
         "anomalies",
         "doctor",
         "backtest",
+        "rules",
         "migrate",
         "demo",
         "version",

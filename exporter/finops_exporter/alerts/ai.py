@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from finops_exporter.alerts.values import Values
 
+_REFUSED = "ai_budget_hard_limit_reached"
 _TENANT = ("tenant_id",)
 _BUDGET = ("tenant_id", "model")
 _REPORT = ("tenant_id", "report_type")
@@ -22,9 +23,9 @@ def used(values: Values, _now: float) -> Iterator[Line]:
     limits = values.by("ai_budget_limit_usd", _BUDGET)
     spent = values.by("ai_budget_used_usd", _BUDGET)
     owner = _owners(values)
-    for key, limit in limits.items():
+    for key in limits.keys() | spent.keys() | values.by(_REFUSED, _BUDGET).keys():
         labels = named((*_BUDGET, "owner"), (*key, owner.get(key[0], "")))
-        part = spent.get(key)
+        part, limit = spent.get(key), limits.get(key)
         yield Line(labels, [ratio(part, limit)], {}, {"used": part, "limit": limit})
 
 
@@ -33,7 +34,7 @@ def exceeded(*, critical: bool) -> Callable[[Values, float], Iterator[Line]]:
 
     def lines(values: Values, now: float) -> Iterator[Line]:
         marked = {key[0] for key in values.by("ai_budget_tenant_info", _TENANT, critical="true")}
-        refused = values.by("ai_budget_hard_limit_reached", _BUDGET, max)
+        refused = values.by(_REFUSED, _BUDGET, max)
         for one in used(values, now):
             key = (one.labels["tenant_id"], one.labels["model"])
             if (key[0] in marked) == critical:

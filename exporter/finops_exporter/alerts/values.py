@@ -11,12 +11,13 @@ from finops_exporter.exposition.catalogue import OWN_PREFIX
 from finops_exporter.exposition.snapshot import build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from finops_exporter.exposition.ai import AiSettings
     from finops_exporter.exposition.families import Settings
     from finops_exporter.exposition.metric import Family
+    from finops_exporter.model import Budget
     from finops_exporter.store.database import Database
 
 Vector: TypeAlias = "dict[tuple[str, ...], float]"
@@ -57,12 +58,19 @@ class Values:
         yield from self.lines(f"other_{name}")
 
 
-def read(database: Database, settings: Settings, ai: AiSettings | None, now: datetime) -> Values:
+def read(
+    database: Database,
+    settings: Settings,
+    ai: AiSettings | None,
+    configured: Sequence[Budget],
+    now: datetime,
+) -> Values:
     """What /metrics of this store shows at `now` (aware UTC); writes nothing, raises StoreError.
 
-    `ai` is None where AI budgets are not to be shown.
+    `ai` is None where AI budgets are not to be shown. Budgets that are `configured` count before
+    they are stored.
     """
-    snapshot = build(database, settings, now, keep=False)
+    snapshot = build(database, settings, now, keep=False, configured=configured)
     of_ai = AiBlock(database, ai).all_families(now) if ai else ()
     return Values([*snapshot.families, *of_ai])
 

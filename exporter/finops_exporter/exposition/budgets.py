@@ -25,10 +25,18 @@ if TYPE_CHECKING:
 
 
 def add_budgets(
-    reader: SnapshotReader, families: Families, settings: Settings, now: datetime
+    reader: SnapshotReader,
+    families: Families,
+    settings: Settings,
+    now: datetime,
+    configured: Sequence[Budget] = (),
 ) -> tuple[BudgetState, ...]:
-    """Add the families of all budgets, and return how each of them stands."""
-    states = budget_states(reader, store.budgets(reader.connection), settings, families.times, now)
+    """Add the families of all budgets, and return how each of them stands.
+
+    `configured` are those that are not stored before `serve` begins.
+    """
+    budgets, kept = with_configured(store.budgets(reader.connection), configured)
+    states = budget_states(reader, budgets, settings, families.times, now, kept=kept)
     for state in states:
         for problem in state.problems:
             families.add("finops_budget_problems", [state.budget.name, problem.reason], 1)
@@ -37,6 +45,19 @@ def add_budgets(
         _add_thresholds(families, state)
     _add_provider_limits(families, states)
     return states
+
+
+def with_configured(
+    stored: Sequence[Budget], configured: Sequence[Budget]
+) -> tuple[list[Budget], list[str]]:
+    """All budgets by name, of two with one name the configured one.
+
+    With the names of those for which it holds what is written down as reached: what another budget
+    with the name has reached is nothing that this one has.
+    """
+    named = {budget.name: budget for budget in (*stored, *configured)}
+    kept = [one.name for one in stored if one.meaning == named[one.name].meaning]
+    return [named[name] for name in sorted(named)], kept
 
 
 def _labels(budget: Budget) -> tuple[str, ...]:

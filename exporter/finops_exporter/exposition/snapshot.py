@@ -28,12 +28,13 @@ from finops_exporter.store import anomalies
 from finops_exporter.store.reads import Cost, snapshot_reader
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date, datetime
 
     from finops_exporter.exposition.budget_states import BudgetState
     from finops_exporter.exposition.families import Settings
     from finops_exporter.exposition.metric import Family
-    from finops_exporter.model import Account
+    from finops_exporter.model import Account, Budget
     from finops_exporter.store.database import Database
     from finops_exporter.store.reads import SnapshotReader, SourceState
 
@@ -55,11 +56,18 @@ class Snapshot:
     budgets: tuple[BudgetState, ...] = ()
 
 
-def build(database: Database, settings: Settings, now: datetime, *, keep: bool = True) -> Snapshot:
+def build(
+    database: Database,
+    settings: Settings,
+    now: datetime,
+    *,
+    keep: bool = True,
+    configured: Sequence[Budget] = (),
+) -> Snapshot:
     """Read everything that `/metrics` shows, in one consistent view; raises StoreError.
 
     `now` is an aware UTC datetime. Without `keep` nothing is written down: neither anomalies nor
-    who is shown where families are folded.
+    who is shown where families are folded. `configured` are budgets that need not be stored yet.
     """
     judged_until = anomalies.judged_until(database)
     with snapshot_reader(database) as reader:
@@ -73,7 +81,7 @@ def build(database: Database, settings: Settings, now: datetime, *, keep: bool =
         _add_truth(reader, families)
         _add_facts(reader, families, settings)
         add_sources(reader, families, settings, now)
-        budgets = add_budgets(reader, families, settings, now)
+        budgets = add_budgets(reader, families, settings, now, configured)
         add_forecasts(reader, families, settings)
         judged = judgements(reader, families, settings, judged_until)
         if settings.counts_customers:
