@@ -183,13 +183,13 @@ def test_what_is_met_is_what_promtool_says(seed: int, tmp_path: Path) -> None:
     assert hold(families, Values(families), tmp_path) > 100
 
 
-def test_every_alert_is_met_unmet_and_unknown_somewhere() -> None:
-    seen = {
-        (alert.name, alert.severity, one.state)
-        for seed in range(30)
-        for alert in ALERTS
-        for one in alert.decide(Values(Invented(seed).all()), 60 * MINUTES)
-    }
+def test_every_alert_is_met_somewhere_and_somewhere_not() -> None:
+    seen = set()
+    for seed in range(30):
+        values = Values(Invented(seed).all())
+        for alert in ALERTS:
+            states = {one.state for one in alert.decide(values, 60 * MINUTES)}
+            seen |= {(alert.name, alert.severity, state) for state in states}
     for alert in ALERTS:
         assert (alert.name, alert.severity, "met") in seen
         # A budget that cannot be told is listed only while that is so.
