@@ -65,6 +65,9 @@ class Ledger:
             if found is None:
                 self._meters.checked("unavailable", time.perf_counter() - began)
                 raise
+        except Exception:
+            self._meters.checked("error", time.perf_counter() - began)
+            raise
         answer = cast("Admission | Refusal | Conflict", found)
         self._meters.checked(_outcome(answer), time.perf_counter() - began)
         return answer

@@ -13,6 +13,21 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+OUTCOMES = (
+    "admitted",
+    "admitted_fail_open",
+    "shadow_exceeded",
+    "shadow_busy",
+    "exceeded",
+    "busy",
+    "unpriced",
+    "unknown_tenant",
+    "conflict",
+    "unavailable",
+    "error",
+)
+"""How a check may end; error is a mistake of ours."""
+
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -26,6 +41,9 @@ class Meters(Collector):
             ["outcome"],
             registry=registry,
         )
+        for outcome in OUTCOMES:
+            # From the start: an increase is seen only of what was there before.
+            self._checks.labels(outcome)
         self._seconds = Histogram(
             "finops_ai_check_seconds",
             "How long a check took until its answer, seconds.",
