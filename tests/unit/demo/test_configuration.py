@@ -29,7 +29,7 @@ def test_its_paths_find_every_file_and_nothing_else(tmp_path: Path, name: str) -
 
 def test_it_has_the_sections_of_any_configuration(tmp_path: Path) -> None:
     loaded = yaml.safe_load(config_text(tmp_path, listen="127.0.0.1:9836"))
-    assert list(loaded) == ["server", "tags", "accounts", "collectors"]
+    assert list(loaded) == ["server", "ai", "tags", "accounts", "collectors"]
     assert loaded["server"] == {"listen": "127.0.0.1:9836"}
     assert loaded["tags"] == {
         "team": ["team"],
@@ -41,7 +41,7 @@ def test_it_has_the_sections_of_any_configuration(tmp_path: Path) -> None:
 def test_the_database_stays_where_it_is_told(tmp_path: Path) -> None:
     text = config_text(tmp_path, listen="127.0.0.1:9836", data_dir=tmp_path / "a: {b}")
     loaded = yaml.safe_load(text)
-    assert list(loaded) == ["server", "database", "tags", "accounts", "collectors"]
+    assert list(loaded) == ["server", "ai", "database", "tags", "accounts", "collectors"]
     assert loaded["database"] == {"data_dir": str(tmp_path / "a: {b}")}
 
 
