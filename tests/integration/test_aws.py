@@ -89,6 +89,7 @@ SETTINGS = Settings(
     hold=timedelta(days=5),
     tags=("team",),
     lags={"aws": LAG},
+    intervals={"aws": timedelta(hours=6)},
     rate=lambda _currency, _day: Decimal(1),
     providers={"aws": "aws"},
 )
