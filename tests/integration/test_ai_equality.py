@@ -168,6 +168,12 @@ def test_the_gauges_are_the_sums_over_all_calls(calls: Calls, seed: int) -> None
 def limit(calls: Calls, books: Books, tenant: str, model: str, usd: Decimal) -> None:
     calls.put(tenant, str(usd), model, timezone=ZONES[tenant])
     books.limits[tenant, model] = usd
+    # Above the limit at which somebody was refused, nobody is refused any more, whatever follows.
+    books.refused = {
+        place: most
+        for place, most in books.refused.items()
+        if place[0] != (tenant, model) or most >= usd
+    }
 
 
 def ask(calls: Calls, books: Books, name: str, call: Call, now: datetime) -> None:
