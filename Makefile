@@ -72,7 +72,7 @@ test-timescale: .venv/.dev-stamp ## the store's tests on a real TimescaleDB in a
 bench: .venv/.dev-stamp bench-tools ## measure against baselines in the same run (some 8 minutes)
 	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
-bench-quick: .venv/.dev-stamp bench-tools ## the same with smaller sizes and wider bars (some 2 minutes)
+bench-quick: .venv/.dev-stamp bench-tools ## the same with smaller sizes and wider bars (some 3 minutes)
 	@PYTHONPATH=tests $(BIN)/python -m bench --quick $(ARGS)
 
 # What only serves as a baseline. Where it cannot be had, its rows are told as not measured.

@@ -44,7 +44,7 @@ SUBJECTS = {
 }
 
 
-LIMIT_SECONDS = {True: 150, False: 900}
+LIMIT_SECONDS = {True: 400, False: 900}
 """How long a quick and a full run may take in all; what they made is cleared away even then."""
 
 
