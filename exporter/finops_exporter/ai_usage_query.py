@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import json
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from finops_exporter.ai_desk import known, token_counts
 from finops_exporter.ai_model import Tokens
 from finops_exporter.errors import FinopsError, UsageError
+from finops_exporter.grouping import keys_of
 from finops_exporter.model import money_text, utc_midnight
 from finops_exporter.store import ai_usage
 
@@ -72,15 +72,7 @@ class Usage:
 
 def parse_keys(text: str) -> tuple[str, ...]:
     """The keys of a list such as "tenant,day"; raises UsageError for an unknown one."""
-    keys = tuple(key.strip() for key in text.split(",") if key.strip())
-    for key in keys:
-        if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise UsageError(f"cannot group by {key!r}{hint} (allowed: {', '.join(KEYS)})")
-    if len(set(keys)) != len(keys):
-        raise UsageError(f"a key comes twice in {text!r}")
-    return keys
+    return keys_of(text, KEYS)
 
 
 def query(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import json
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from decimal import MAX_PREC, Decimal, localcontext
 from typing import TYPE_CHECKING
 
 from finops_exporter.errors import FinopsError, UsageError
+from finops_exporter.grouping import keys_of
 from finops_exporter.model import COST_KEYS, Window, money_text
 from finops_exporter.store.reads import CostSum, Grain, costs_by, stored_window
 
@@ -52,16 +52,7 @@ class CostTable:
 
 def parse_keys(text: str, tags: Iterable[str]) -> tuple[str, ...]:
     """The keys of a list such as "provider,month"; raises UsageError for an unknown one."""
-    allowed = [*COST_KEYS, *sorted(tags)]
-    keys = tuple(key.strip() for key in text.split(",") if key.strip())
-    for key in keys:
-        if key not in allowed:
-            near = difflib.get_close_matches(key, allowed, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise UsageError(f"cannot group by {key!r}{hint} (allowed: {', '.join(allowed)})")
-    if len(set(keys)) != len(keys):
-        raise UsageError(f"a key comes twice in {text!r}")
-    return keys
+    return keys_of(text, [*COST_KEYS, *sorted(tags)])
 
 
 def query(
