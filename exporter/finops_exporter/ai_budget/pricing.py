@@ -5,7 +5,6 @@ Nothing here asks for the time or for anything else; an unknown model is never f
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -17,11 +16,10 @@ from finops_exporter.ai_model import Tokens
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
-    from decimal import Decimal
 
     from finops_exporter.ai_config import Price, PriceOverride
 
-__all__ = ["Found", "PriceList", "tokens_of", "worst_case"]
+__all__ = ["Found", "PriceList", "tokens_of"]
 
 _REMEMBERED = 256
 """How many pairs of name and minute are remembered."""
@@ -57,18 +55,6 @@ class PriceList:
                 return found
         built_in = price_table().model(model)
         return (built_in and built_in.at(on)) or self._unknown
-
-
-def worst_case(
-    found: Found, given: Tokens, max_output_tokens: int, *, batch: bool = False
-) -> Decimal:
-    """The most that a call can cost, in US dollars, when the model may give so many tokens.
-
-    What is given to the model costs what the caller says it is: `input` is neither found in a cache
-    nor written to one. A call that may write a cache must say so, since writing costs more; where
-    it does not and writes, it costs more than this.
-    """
-    return found.cost(replace(given, output=max_output_tokens), batch=batch)
 
 
 def tokens_of(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finops_exporter.ai_budget.pricing import PriceList, tokens_of, worst_case
+from finops_exporter.ai_budget.pricing import PriceList, tokens_of
 from finops_exporter.ai_config import Price, PriceOverride
 from finops_exporter.ai_model import Tokens
 
@@ -140,12 +140,12 @@ def test_the_choice_among_configured_prices_is_that_of_a_slow_search(
     assert source == (expected[1] if expected else found(PriceList(), "gpt-4o", at).source)
 
 
-def test_the_worst_case_takes_the_caller_at_its_word() -> None:
+def test_a_call_costs_what_its_kinds_of_tokens_cost() -> None:
     price = found(PriceList(), "claude-3-5-sonnet-20241022")
-    assert worst_case(price, Tokens(input=1000), 4096) == Decimal("0.06444")
-    cached = Tokens(input=1000, cache_read=10_000, cache_write_1h=2000)
-    assert worst_case(price, cached, 1) == Decimal("0.018015")
-    assert worst_case(price, Tokens(input=1000, output=7), 4096, batch=True) == Decimal("0.03222")
+    assert price.cost(Tokens(input=1000, output=4096)) == Decimal("0.06444")
+    cached = Tokens(input=1000, output=1, cache_read=10_000, cache_write_1h=2000)
+    assert price.cost(cached) == Decimal("0.018015")
+    assert price.cost(Tokens(input=1000, output=4096), batch=True) == Decimal("0.03222")
 
 
 counts = st.integers(0, 10**9)
