@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
@@ -80,12 +80,11 @@ async def _until_up(found: Sequence[Api]) -> None:
     async with ClientSession() as session:
         for one in found:
             for _ in range(600):
-                try:
+                assert one.process.poll() is None, one.process.communicate()
+                with suppress(ClientError):
                     async with session.get(f"{one.url}/health") as answer:
                         if answer.status == 200:
                             break
-                except ClientError:
-                    assert one.process.poll() is None, one.process.communicate()
                 await asyncio.sleep(0.05)
             else:
                 raise AssertionError(f"{one.url} is not up")

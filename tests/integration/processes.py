@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -32,6 +33,12 @@ T = TypeVar("T")
 COMMAND = (sys.executable, "-m", "finops_exporter")
 OWN_VARIABLES = ("DATABASE_URL", "FINOPS_CONFIG", "COLUMNS", "FORCE_COLOR")
 """What a developer may have set and a test must not see."""
+
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+OWN_PORTS = range(12_000 + WORKER % 10 * 2_000, 14_000 + WORKER % 10 * 2_000)
+"""The ports of this worker of a parallel run."""
+
+_handed_out = count(os.getpid())
 
 Process = subprocess.Popen[str]
 
@@ -173,9 +180,16 @@ def until_alone(process: Process) -> None:
 
 
 def free_port() -> int:
-    """A TCP port of this machine on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A TCP port of this machine on which nothing listens, and which nobody else is given.
+
+    It is none of those that the system gives to outgoing connections or to who asks for any port,
+    so that it is still free when a process listens on it a second later, and each worker of a
+    parallel run has a range of its own.
+    """
+    while True:
+        port = OWN_PORTS.start + next(_handed_out) % len(OWN_PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def as_url(conninfo: str, **changes: str) -> str:
