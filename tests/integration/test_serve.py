@@ -273,6 +273,16 @@ def stored_and_locked(config: Path, database_url: str) -> Iterator[None]:
         yield
 
 
+def waiting(database_url: str) -> bool:
+    """Whether anybody waits for a lock of this database."""
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute(
+            "SELECT count(*) > 0 FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ).fetchone()
+    return found is not None and bool(found[0])
+
+
 def test_more_sources_than_connections_do_not_starve_the_pages(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -286,6 +296,7 @@ def test_more_sources_than_connections_do_not_starve_the_pages(
         stored_and_locked(config, database_url),
         serving(config, (sys.executable, "-c", IMPATIENT)) as server,
     ):
+        until(lambda: waiting(database_url), "a run waits in the database")
         begun = server.value("finops_snapshot_timestamp_seconds") or 0
 
         def moves_on() -> bool:
