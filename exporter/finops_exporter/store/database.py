@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -28,11 +29,19 @@ MINIMUM_SERVER_VERSION = 140000
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
+UNREADABLE = "an unknown option, or a %, @ or / that is not escaped as %25, %40 or %2F"
+"""Why a URL cannot be read, in words."""
+
+
 def describe(url: str) -> str:
     """Where a database is, without its password: "host:port/name"; raises ProgrammingError."""
     parts = conninfo_to_dict(url)
-    host = parts.get("host", "localhost")
-    return f"{host}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    host, port = str(parts.get("host", "localhost")), str(parts.get("port", 5432))
+    # With a bare @ or / in it the driver takes a part of the password for one of these.
+    path = url.partition("://")[2].partition("/")[2].partition("?")[0]
+    if "@" in host[1:] or "@" in path or not re.fullmatch(r"[0-9,]*", port):
+        raise psycopg.ProgrammingError(UNREADABLE)
+    return f"{host}:{port}/{parts.get('dbname', '')}"
 
 
 class Database:
@@ -59,8 +68,8 @@ class Database:
         except psycopg.ProgrammingError:
             # The driver's own text would quote the URL, password included.
             raise StoreError(
-                "the database URL cannot be read (an unknown option, or a % that is not escaped as "
-                "%25); correct database.url or DATABASE_URL"
+                f"the database URL cannot be read ({UNREADABLE}); correct database.url or "
+                "DATABASE_URL"
             ) from None
         self._url = url
         self._pool = ConnectionPool(

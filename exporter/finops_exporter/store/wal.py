@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import psycopg
 
 from finops_exporter.errors import StoreError
-from finops_exporter.store.database import Connection, describe, rows, run
+from finops_exporter.store.database import UNREADABLE, Connection, describe, rows, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +34,7 @@ def connected(url: str, timeout: timedelta) -> Iterator[Connection]:
         place = describe(url)
     except psycopg.ProgrammingError:
         # The driver's own text would quote the URL, password included.
-        raise StoreError(
-            "its url cannot be read (an unknown option, or a % that is not %25)"
-        ) from None
+        raise StoreError(f"its url cannot be read ({UNREADABLE})") from None
     try:
         with psycopg.connect(
             url,
