@@ -213,6 +213,15 @@ def test_annotations_are_complete(alert: Rule) -> None:
 
 
 @each_alert
+def test_a_name_in_quotes_is_one_word_of_a_shell(alert: Rule) -> None:
+    # Budgets and tenants are called what people and callers call them, quotes included.
+    command = alert.annotations["command"]
+    quoted = re.findall(r"'{{(.+?)}}'", command)
+    assert all(one.startswith(r""" reReplaceAll "'" "'\\''" $labels.""") for one in quoted)
+    assert bool(quoted) == bool(re.search(r"\$labels\.(budget|tenant_id)\b", command))
+
+
+@each_alert
 def test_what_annotations_ask_for_exists(alert: Rule) -> None:
     found = [
         problem for query in queries(alert) for one in selectors(query) if (problem := unknown(one))
