@@ -63,7 +63,7 @@ class Invented:
         self._source(provider, now)
         for window in ("current", "previous"):
             self.cost("cost_trailing_30d_usd", provider, ("1", window), 1000, 1200, 1400, 1700)
-        self.cost("cost_monthly_usd", provider, ("2026-11", "1", "r", "s"), 1000, 10)
+        self.cost("cost_monthly_usd", provider, ("2026-11", "1", "r", "s"), 1000, 10, -1000)
         self.cost("cost_previous_month_usd", provider, ("2026-10", "1", "r", "s"), 1000, 0)
         for month in ("2026-10", "2026-11"):
             self.cost("cost_unreconciled_usd", provider, (month,), 5, -5.01, 1, -1.01, 0)

@@ -65,7 +65,9 @@ def unreconciled(values: Values, _now: float) -> Iterator[Line]:
     costs = values.of_providers("cost_previous_month_usd", months)
     costs |= values.of_providers("cost_monthly_usd", months)
     for key, usd in values.of_providers("cost_unreconciled_usd", months).items():
-        tested = [ratio(abs(usd), costs.get(key)), abs(usd)]
+        ours = costs.get(key, 0.0)
+        # Either may be nothing, or less than that with credits.
+        tested = [ratio(abs(usd), max(abs(ours), abs(ours + usd))), abs(usd)]
         yield Line(named(("provider", *months), key), tested, {}, {"cost": costs.get(key)})
 
 
