@@ -40,7 +40,7 @@ def checked(file: Path) -> subprocess.CompletedProcess[str]:
 def test_amtool_has_nothing_to_say_about_the_configuration() -> None:
     done = checked(SHIPPED)
     assert (done.returncode, done.stderr) == (0, "")
-    assert " - 7 inhibit rules\n - 5 receivers\n - 1 templates\n  SUCCESS\n" in done.stdout
+    assert " - 8 inhibit rules\n - 5 receivers\n - 1 templates\n  SUCCESS\n" in done.stdout
 
 
 def test_every_secret_is_in_a_file() -> None:

@@ -124,7 +124,25 @@ CASES: dict[str, tuple[Labels, list[Labels], list[Labels]]] = {
             of("FinOpsBillingDataMissing", provider="aws"),
         ],
     ),
-    "old data of nobody": (of(STALE), [of(FORECAST, **a())], [of(SPIKE), of(ANOMALY, **aws())]),
+    "values that stand still": (
+        of(STALE),
+        [
+            of(SPIKE, **aws()),
+            of(ANOMALY, **aws()),
+            of(FORECAST, **a()),
+            of(FORECAST, **a(provider="gcp")),
+        ],
+        [
+            of(AT_100, **a()),
+            of(AT_80, **a(budget="b")),
+            of("FinOpsBillingDataMissing", provider="aws"),
+        ],
+    ),
+    "old data of nobody": (
+        of(STALE, collector="bill"),
+        [of(FORECAST, **a())],
+        [of(SPIKE), of(ANOMALY, **aws()), of(FORECAST, **a(provider="gcp"))],
+    ),
 }
 
 
