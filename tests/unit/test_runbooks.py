@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from exporter_commands import all_commands
 from rule_files import ALERTS, RULES, RUNBOOKS, parse, selectors
@@ -90,6 +91,14 @@ def test_the_readme_names_every_file() -> None:
     assert named == {file.name for file in RULES.glob("*.yaml")}
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (RULES / target).exists(), target
+
+
+def test_the_readme_scrapes_so_that_our_labels_stay_ours() -> None:
+    # A target of an operator's ServiceMonitor has a label `service`, as our costs have.
+    text = (RULES / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert all(job["honor_labels"] for job in yaml.safe_load(shown)["scrape_configs"])
+    assert "honorLabels: true" in text
 
 
 def test_a_query_that_cannot_be_asked_is_found() -> None:
