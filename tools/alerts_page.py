@@ -26,6 +26,8 @@ LABELS = {
     "budgets; `budget_period` is `current`, or `closing` for the period before, which is still "
     "being billed",
     "tenant_id, model, report_type": "of alerts on AI budgets; the model `*` is all of them",
+    "cluster, namespace, pod, persistentvolumeclaim": "of alerts on what runs in Kubernetes; "
+    "`cluster` where your Prometheus tells several apart by it",
 }
 ANNOTATIONS = {
     "summary": "one line",
