@@ -21,10 +21,10 @@ unexport VIRTUAL_ENV
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help docs run test check lint unit integration test-timescale bench bench-quick bench-tools clean tools prices
+.PHONY: help docs run test check lint unit integration e2e test-timescale bench bench-quick bench-tools clean tools prices
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python >= 3.11 is needed; found " + sys.version.split()[0] + " (set PYTHON=...)")'
@@ -64,7 +64,10 @@ tools: .cache/tools/prometheus .cache/tools/prometheus-alertmanager ## unpack pr
 integration: .venv/.dev-stamp tools
 	@$(BIN)/pytest -q tests/integration -n 2
 
-test: check integration ## build what is needed and run every check
+e2e: .venv/.dev-stamp tools ## real causes to real messages: exporter, Prometheus, Alertmanager, mail, Slack, PagerDuty
+	@$(BIN)/pytest -q tests/e2e -n 2 --dist loadfile
+
+test: check integration e2e ## build what is needed and run every check
 
 test-timescale: .venv/.dev-stamp ## the store's tests on a real TimescaleDB in a Debian root (root only)
 	@tools/timescale $(BIN)/pytest -q tests/integration

@@ -13,7 +13,8 @@ from urllib.request import Request, urlopen
 
 import yaml
 
-from integration.processes import free_port, until
+from integration.processes import free_port
+from integration.programs import Program
 from shared import ROOT, program_of, tool
 
 if TYPE_CHECKING:
@@ -97,34 +98,42 @@ def alertmanager(
     folder: Path, receivers: Receivers, change: Callable[[Config], None] = lambda _config: None
 ) -> Iterator[Alertmanager]:
     """Running with the variant of our configuration that `change` made; ended by its pid."""
+    found = Alertmanager(free_port())
+    with alertmanager_program(folder, found, receivers, change):
+        yield found
+
+
+def alertmanager_program(
+    folder: Path,
+    found: Alertmanager,
+    receivers: Receivers,
+    change: Callable[[Config], None] = lambda _config: None,
+) -> Program:
+    """An Alertmanager with that variant, which answers as `found`."""
     program = _program()
     config = variant(folder, receivers)
     change(config)
-    file, authority, port = folder / "alertmanager.yaml", folder / "authority.pem", free_port()
+    file, authority = folder / "alertmanager.yaml", folder / "authority.pem"
     file.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
     receivers.write_authority(authority)
-    with subprocess.Popen(
-        [
-            program,
-            f"--config.file={file}",
-            f"--storage.path={folder / 'alertmanager'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            f"--web.external-url={EXTERNAL_URL}",
-            "--web.route-prefix=/",
-            "--cluster.listen-address=",
-            "--log.level=warn",
-        ],
-        stdin=subprocess.DEVNULL,
-        cwd=UNPACKED / "usr" / DATA if UNPACKED in program.parents else folder,
-        env={**os.environ, "SSL_CERT_FILE": str(authority)},
-    ) as process:
-        try:
-            found = Alertmanager(port)
-            until(found.ready, "Alertmanager is ready", 30)
-            yield found
-        finally:
-            process.terminate()
-            process.wait(10)
+    command = [
+        program,
+        f"--config.file={file}",
+        f"--storage.path={folder / 'alertmanager'}",
+        f"--web.listen-address=127.0.0.1:{found.port}",
+        f"--web.external-url={EXTERNAL_URL}",
+        "--web.route-prefix=/",
+        "--cluster.listen-address=",
+        "--log.level=warn",
+    ]
+    return Program(
+        "Alertmanager",
+        command,
+        found.ready,
+        folder / "alertmanager.log",
+        folder=UNPACKED / "usr" / DATA if UNPACKED in program.parents else folder,
+        env={"SSL_CERT_FILE": str(authority)},
+    )
 
 
 def variant(folder: Path, receivers: Receivers) -> Config:

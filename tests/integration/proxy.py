@@ -1,4 +1,4 @@
-"""A TCP door to the tests' PostgreSQL that can be shut and opened again."""
+"""TCP doors to servers, such as the tests' PostgreSQL, that can be shut and opened again."""
 
 from __future__ import annotations
 
@@ -15,18 +15,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-class Proxy:
-    """Forwards the port of `url` to the server of `conninfo` while it is open; shut at first."""
+class Door:
+    """Forwards its own `port` to another one, or to a socket, while it is open; shut at first."""
 
-    def __init__(self, conninfo: str) -> None:
-        parts = conninfo_to_dict(conninfo)
-        self._host = str(parts.get("host") or "/var/run/postgresql")
-        self._port = int(parts.get("port") or 5432)
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._host = host
+        self._port = port
         self._listener: socket.socket | None = None
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
         self.port = free_port()
-        self.url = as_url(conninfo, host="127.0.0.1", port=str(self.port))
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +60,11 @@ class Proxy:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
-                server = self._connect()
+                try:
+                    server = self._connect()
+                except OSError:  # nobody is behind the door now
+                    client.close()
+                    continue
                 self._sockets += [client, server]
                 self._run(_pump, client, server)
                 self._run(_pump, server, client)
@@ -80,6 +82,16 @@ class Proxy:
         thread = threading.Thread(target=function, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
+
+
+class Proxy(Door):
+    """A door to the PostgreSQL of `conninfo`, by which it is known under `url`."""
+
+    def __init__(self, conninfo: str) -> None:
+        parts = conninfo_to_dict(conninfo)
+        host = str(parts.get("host") or "/var/run/postgresql")
+        super().__init__(int(parts.get("port") or 5432), host)
+        self.url = as_url(conninfo, host="127.0.0.1", port=str(self.port))
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

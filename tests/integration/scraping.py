@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,8 @@ from urllib.request import urlopen
 
 import yaml
 
-from integration.processes import free_port, until
+from integration.processes import free_port
+from integration.programs import Program
 from shared import tool
 
 if TYPE_CHECKING:
@@ -59,30 +59,34 @@ def prometheus(
     folder: Path, scrape: Mapping[str, object], rules: Sequence[Path] = ()
 ) -> Iterator[Prometheus]:
     """Running with one scrape configuration, and rules, every second; ended by its pid."""
+    found = Prometheus(free_port())
+    with prometheus_program(folder, found, [{"job_name": "finops", **scrape}], rules):
+        yield found
+
+
+def prometheus_program(
+    folder: Path,
+    found: Prometheus,
+    jobs: Sequence[Mapping[str, object]],
+    rules: Sequence[Path] = (),
+    managers: Sequence[str] = (),
+) -> Program:
+    """A Prometheus that scrapes these jobs every second and tells these Alertmanagers."""
     program = tool("prometheus", "prometheus")
     file = folder / "prometheus.yml"
     timing = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     config = {
         "global": timing,
         "rule_files": [str(rule) for rule in rules],
-        "scrape_configs": [{"job_name": "finops", **scrape}],
+        "scrape_configs": list(jobs),
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": list(managers)}]}]},
     }
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
-    port = free_port()
-    with subprocess.Popen(
-        [
-            program,
-            f"--config.file={file}",
-            f"--storage.tsdb.path={folder / 'prometheus'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--log.level=warn",
-        ],
-        stdin=subprocess.DEVNULL,
-    ) as process:
-        try:
-            found = Prometheus(port)
-            until(found.ready, "Prometheus is ready", 30)
-            yield found
-        finally:
-            process.terminate()
-            process.wait(10)
+    command = [
+        program,
+        f"--config.file={file}",
+        f"--storage.tsdb.path={folder / 'prometheus'}",
+        f"--web.listen-address=127.0.0.1:{found.port}",
+        "--log.level=warn",
+    ]
+    return Program("Prometheus", command, found.ready, folder / "prometheus.log")

@@ -1,0 +1,98 @@
+"""What the receivers hear of an alert, and how long that took."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from doubles.receivers import Receivers
+
+PATIENCE = 60.0
+"""Seconds after which a message that has not come is missing, on the slowest of machines."""
+
+SIGNS = ("🔴", "🟠", "🔵")
+OVER = "✅ Resolved: "
+
+EVERYBODY = ("mail", "leadership", "slack", "pagerduty")
+TEAM = ("mail", "slack")
+PAGED = ("mail", "slack", "pagerduty")
+DIGEST = ("digest",)
+
+
+class Message(NamedTuple):
+    """A message as somebody got it; `key` is PagerDuty's."""
+
+    where: str
+    text: str
+    key: str = ""
+
+    def fires(self, about: str) -> bool:
+        """Whether it says that an alert with these words in its first line fires."""
+        return any(line.startswith(SIGNS) and about in line for line in self.text.splitlines())
+
+    def is_over(self, about: str) -> bool:
+        """Whether it says that it is resolved."""
+        return any(line.startswith(OVER) and about in line for line in self.text.splitlines())
+
+
+@dataclass
+class Hearing:
+    """Listens to all receivers from now on, or again from `mark` on."""
+
+    receivers: Receivers
+    _begun: tuple[int, int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.mark()
+
+    def mark(self) -> None:
+        """Forget what was heard."""
+        told = self.receivers
+        self._begun = len(told.mail.mails), len(told.slack.messages), len(told.pagerduty.events)
+
+    def messages(self) -> Iterator[Message]:
+        """All since then."""
+        mails, slack, events = self._begun
+        for mail in self.receivers.mail.mails[mails:]:
+            is_digest = "digest" in mail.subject
+            where = "digest" if is_digest else "leadership" if len(mail.to) > 1 else "mail"
+            yield Message(where, mail.text)
+        for message in self.receivers.slack.messages[slack:]:
+            yield Message("slack", message.attachment.text)
+        for event in self.receivers.pagerduty.events[events:]:
+            details = event.payload.custom_details
+            text = f"{details['firing']}\n{details['resolved']}"
+            yield Message("pagerduty", text, f"{event.dedup_key} {event.event_action}")
+
+    def heard(self, about: str) -> list[Message]:
+        """Those that speak of it in a first line, whatever they say."""
+        return [one for one in self.messages() if one.fires(about) or one.is_over(about)]
+
+    def firing(self, about: str, where: tuple[str, ...]) -> tuple[float, dict[str, Message]]:
+        """Wait until all of them were told that it fires: when the first was, and what each was."""
+        return self._wait(lambda one: one.fires(about), where, f"{about!r} fires")
+
+    def over(self, about: str, where: tuple[str, ...]) -> tuple[float, dict[str, Message]]:
+        """The same of the end."""
+        return self._wait(lambda one: one.is_over(about), where, f"{about!r} is resolved")
+
+    def _wait(
+        self, is_meant: Callable[[Message], bool], where: tuple[str, ...], what: str
+    ) -> tuple[float, dict[str, Message]]:
+        found: dict[str, Message] = {}
+        first, deadline = 0.0, time.monotonic() + PATIENCE
+        while not found.keys() >= set(where):
+            for one in self.messages():
+                if is_meant(one):
+                    first = first or time.monotonic()
+                    found[one.where] = one
+            if time.monotonic() > deadline:
+                pytest.fail(f"{what}: only {sorted(found)} of {sorted(where)} were told")
+            time.sleep(0.02)
+        return first, found
