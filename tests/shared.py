@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from local_stack.installed import ROOT, program_of
+
+__all__ = ["NO_AWS", "ROOT", "program_of", "shared_data", "tool"]
 
 NO_AWS = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -37,10 +38,3 @@ def tool(package: str, program: str) -> Path:
     if os.environ.get("FINOPS_REQUIRE_TOOLS"):
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-def program_of(package: str, program: str) -> Path | None:
-    """The program of the unpacked Debian package, or one on PATH, if there is any."""
-    folders = [ROOT / ".cache/tools" / package / "usr" / name for name in ("bin", "sbin")]
-    found = shutil.which(program, path=os.pathsep.join(map(str, folders))) or shutil.which(program)
-    return Path(found) if found else None

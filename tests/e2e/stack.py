@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from integration.alerting import Config
+    from local_stack.telling import Config
 
 INTERVAL = "3s"
 """How often sources are read: three missed ones are stale, so a slow machine needs some slack."""

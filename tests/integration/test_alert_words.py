@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from integration.alerting import SHIPPED, amtool
+from integration.alerting import amtool
+from local_stack.telling import SHIPPED
 
 TEMPLATES = SHIPPED.parent / "templates" / "*.tmpl"
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from integration.alerting import SECRETS, SHIPPED, amtool, shipped
+from integration.alerting import amtool
+from local_stack.telling import SECRETS, SHIPPED, shipped
 from shared import ROOT
 
 if TYPE_CHECKING:

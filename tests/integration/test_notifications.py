@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from doubles.receivers import Receivers
-    from integration.alerting import Alertmanager, Config
+    from integration.alerting import Alertmanager
+    from local_stack.telling import Config
 
 ENDED = "2026-02-08T14:00:00Z"
 TEAM, LEADERSHIP = ("finops@example.com",), ("cfo@example.com", "cto@example.com")
