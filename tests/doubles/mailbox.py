@@ -12,6 +12,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,12 @@ class Mail:
 
 
 class Mailbox:
-    """All `mails` to whomever, in the order in which they came."""
+    """All `mails` to whomever, in the order in which they came; each is told to `arrived`."""
 
     PASSWORD = "the password of the mail server"  # noqa: S105 - it opens nothing else
 
-    def __init__(self) -> None:
+    def __init__(self, arrived: Callable[[Mail], None] = lambda _mail: None) -> None:
+        self._arrived = arrived
         self.mails: list[Mail] = []
         self.refused: list[str] = []
 
@@ -74,4 +76,5 @@ class Mailbox:
                 html=parts["text/html"].replace("\r\n", "\n"),
             )
         )
+        self._arrived(self.mails[-1])
         return "250 OK"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_EVENT_BYTES = 512 * 1024
 
@@ -49,11 +52,12 @@ class Event(_Model):
 
 
 class PagerDuty:
-    """The `events` of one routing key, and the incidents that are `open`."""
+    """The `events` of one routing key, each told to `arrived`; incidents are `open` or not."""
 
     ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 
-    def __init__(self) -> None:
+    def __init__(self, arrived: Callable[[Event], None] = lambda _event: None) -> None:
+        self._arrived = arrived
         self.events: list[Event] = []
         self.refused: list[str] = []
 
@@ -73,6 +77,7 @@ class PagerDuty:
         if event.routing_key != self.ROUTING_KEY or len(body) > MAX_EVENT_BYTES:
             return self._refuse("the routing key is unknown, or the event too large")
         self.events.append(event)
+        self._arrived(event)
         answer = {"status": "success", "message": "Event processed", "dedup_key": event.dedup_key}
         return web.json_response(answer, status=202)
 

@@ -15,7 +15,14 @@ from doubles.pagerduty import PagerDuty
 from doubles.slack import Slack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from doubles.mailbox import Mail
+    from doubles.pagerduty import Event
+    from doubles.slack import SlackMessage
+
+    Told = Mail | SlackMessage | Event
 
 
 class DeadMansSwitch:
@@ -37,12 +44,15 @@ class DeadMansSwitch:
 
 
 class Receivers:
-    """Servers on free ports of 127.0.0.1 until they are left; what each got is in its own lists."""
+    """Servers on free ports of 127.0.0.1 until they are left; what each got is in its own lists.
 
-    def __init__(self) -> None:
-        self.mail = Mailbox()
-        self.slack = Slack()
-        self.pagerduty = PagerDuty()
+    `arrived` is told of everything that came for people, from the thread of the servers.
+    """
+
+    def __init__(self, arrived: Callable[[Told], None] = lambda _told: None) -> None:
+        self.mail = Mailbox(arrived)
+        self.slack = Slack(arrived)
+        self.pagerduty = PagerDuty(arrived)
         self.switch = DeadMansSwitch()
         self.url = self.smarthost = ""
         self._authority = trustme.CA()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _Model(BaseModel):
@@ -40,11 +43,12 @@ class SlackMessage(_Model):
 
 
 class Slack:
-    """The `messages` to one webhook, whose path is its secret."""
+    """The `messages` to one webhook, whose path is its secret; each is told to `arrived`."""
 
     PATH = "/services/T00000000/B00000000/secret"
 
-    def __init__(self) -> None:
+    def __init__(self, arrived: Callable[[SlackMessage], None] = lambda _message: None) -> None:
+        self._arrived = arrived
         self.messages: list[SlackMessage] = []
         self.refused: list[str] = []
 
@@ -55,4 +59,5 @@ class Slack:
         except ValidationError as error:
             self.refused.append(f"Slack: {error}")
             return web.Response(status=400, text="invalid_payload")
+        self._arrived(self.messages[-1])
         return web.Response(text="ok")

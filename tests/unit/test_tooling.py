@@ -261,7 +261,8 @@ def test_contributors_are_told_how_to_check() -> None:
 
 def test_hooks_are_programs_of_the_dev_group() -> None:
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
-    dev = {re.split(r"[<>=\[]", entry)[0] for entry in PROJECT["dependency-groups"]["dev"]}
+    group = [entry for entry in PROJECT["dependency-groups"]["dev"] if isinstance(entry, str)]
+    dev = {re.split(r"[<>=\[]", entry)[0] for entry in group}
     hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
     assert {repo["repo"] for repo in config["repos"]} == {"local"}
     assert {hook["language"] for hook in hooks} == {"system"}
