@@ -49,8 +49,9 @@ run: .venv/.run-stamp run-tools ## start the demo with its alerts, Ctrl-C ends i
 run-tools:
 	@command -v prometheus >/dev/null && command -v alertmanager >/dev/null || \
 		{ [ -d .cache/tools/prometheus ] && [ -d .cache/tools/prometheus-alertmanager ]; } || \
+		! command -v apt-get >/dev/null || \
 		{ echo "unpacking Prometheus and Alertmanager in .cache/ ..."; \
-		tools/debian-tool prometheus && tools/debian-tool prometheus-alertmanager; } >.cache/run-tools.log 2>&1 || true
+		{ tools/debian-tool prometheus && tools/debian-tool prometheus-alertmanager; } >.cache/run-tools.log 2>&1 || true; }
 
 lint: .venv/.dev-stamp ## style, types, direction of imports
 	@$(BIN)/ruff format --check --quiet .
