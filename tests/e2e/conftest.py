@@ -32,10 +32,11 @@ def stack(
     create_database: Callable[[str | None], str],
     template: str,
 ) -> Iterator[Stack]:
-    """What the module wishes for with its function `wishes(folder)`, on a database of its own."""
+    """What the module asks for with `wishes(folder, database_url)`, on a database of its own."""
     folder = tmp_path_factory.mktemp(request.module.__name__.rpartition(".")[2])
-    wishes: Wishes = request.module.wishes(folder)
-    with Stack(wishes, folder, create_database(template)) as found:
+    url = create_database(template)
+    wishes: Wishes = request.module.wishes(folder, url)
+    with Stack(wishes, folder, url) as found:
         yield found
         assert found.receivers.refused == []
 

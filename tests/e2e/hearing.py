@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from doubles.receivers import Receivers
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds after which a message that has not come is missing, on the slowest of machines."""
 
 SIGNS = ("🔴", "🟠", "🔵")
@@ -39,6 +39,13 @@ class Message(NamedTuple):
     def is_over(self, about: str) -> bool:
         """Whether it says that it is resolved."""
         return any(line.startswith(OVER) and about in line for line in self.text.splitlines())
+
+
+class Told(NamedTuple):
+    """When the first of the messages came (by the monotonic clock), and the newest of each."""
+
+    first: float
+    messages: dict[str, Message]
 
 
 @dataclass
@@ -74,17 +81,23 @@ class Hearing:
         """Those that speak of it in a first line, whatever they say."""
         return [one for one in self.messages() if one.fires(about) or one.is_over(about)]
 
-    def firing(self, about: str, where: tuple[str, ...]) -> tuple[float, dict[str, Message]]:
-        """Wait until all of them were told that it fires: when the first was, and what each was."""
-        return self._wait(lambda one: one.fires(about), where, f"{about!r} fires")
+    def firing(self, about: str, where: tuple[str, ...], *words: str) -> Told:
+        """Wait until all of them were told that it fires; `words` stand anywhere in the message."""
+        return self._wait(
+            lambda one: one.fires(about) and all(word in one.text for word in words),
+            where,
+            f"{about!r} fires",
+        )
 
-    def over(self, about: str, where: tuple[str, ...]) -> tuple[float, dict[str, Message]]:
+    def over(self, about: str, where: tuple[str, ...], *words: str) -> Told:
         """The same of the end."""
-        return self._wait(lambda one: one.is_over(about), where, f"{about!r} is resolved")
+        return self._wait(
+            lambda one: one.is_over(about) and all(word in one.text for word in words),
+            where,
+            f"{about!r} is resolved",
+        )
 
-    def _wait(
-        self, is_meant: Callable[[Message], bool], where: tuple[str, ...], what: str
-    ) -> tuple[float, dict[str, Message]]:
+    def _wait(self, is_meant: Callable[[Message], bool], where: tuple[str, ...], what: str) -> Told:
         found: dict[str, Message] = {}
         first, deadline = 0.0, time.monotonic() + PATIENCE
         while not found.keys() >= set(where):
@@ -95,4 +108,4 @@ class Hearing:
             if time.monotonic() > deadline:
                 pytest.fail(f"{what}: only {sorted(found)} of {sorted(where)} were told")
             time.sleep(0.02)
-        return first, found
+        return Told(first, found)

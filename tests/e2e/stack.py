@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 
     from local_stack.telling import Config
 
-INTERVAL = "3s"
+INTERVAL = "4s"
 """How often sources are read: three missed ones are stale, so a slow machine needs some slack."""
+
+TIMEOUT = "1m"
 
 GROUP_WAIT = "2s"
 """How long Alertmanager waits for what belongs to an alert: longer than between two evaluations."""
@@ -118,7 +120,7 @@ class Stack:
                 stack.enter_context(one.program)
             stack.enter_context(self.scraper)
             # Whoever looks before the first scrape sees an exporter that is down.
-            until(lambda: self.prometheus.query("up == 1"), "the exporter is scraped")
+            until(self._has_begun, "the exporter has read its sources and is scraped", 60)
             stack.enter_context(self.notifier)
             self._open = stack.pop_all()
         return self
@@ -144,9 +146,14 @@ class Stack:
             if {"alertname": name, **labels}.items() <= one["labels"].items()
         ]
 
+    def _has_begun(self) -> bool:
+        read = len(self.prometheus.query("group by (collector) (finops_collector_success)"))
+        known = self.prometheus.query("finops_snapshot_timestamp_seconds")
+        return bool(known) and read == len(self._wishes.sources)
+
     def _configured(self, database: Proxy) -> Path:
         sources = [
-            {"interval": INTERVAL, "timeout": INTERVAL, **one} for one in self._wishes.sources
+            {"interval": INTERVAL, "timeout": TIMEOUT, **one} for one in self._wishes.sources
         ]
         server = {"refresh": "1s", **self._wishes.sections.get("server", {})}
         sections = {**self._wishes.sections, "server": server}

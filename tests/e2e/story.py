@@ -25,6 +25,7 @@ class Story:
 
     def __init__(self, alert: str, cause: str, receivers: Receivers) -> None:
         self.delay = Delay(alert, cause)
+        self._page = f"/finops/{alert}.md"  # of runbooks: alerts about one thing begin alike
         self.hearing = Hearing(receivers)
         self._since = time.monotonic()
 
@@ -34,9 +35,9 @@ class Story:
 
     mended = caused
 
-    def fires(self, about: str, where: tuple[str, ...]) -> dict[str, Message]:
+    def fires(self, about: str, where: tuple[str, ...], words: str = "") -> dict[str, Message]:
         """The messages to all of them that it fires; `about` stands in their first lines."""
-        first, messages = self.hearing.firing(about, where)
+        first, messages = self.hearing.firing(about, where, self._page, words)
         for one in messages.values():
             assert [word for word in BROKEN if word in one.text] == [], one.text
         self.delay.firing = first - self._since
@@ -45,6 +46,6 @@ class Story:
 
     def over(self, about: str, where: tuple[str, ...]) -> dict[str, Message]:
         """The messages to all of them that it is resolved."""
-        first, messages = self.hearing.over(about, where)
+        first, messages = self.hearing.over(about, where, self._page)
         self.delay.resolved = first - self._since
         return messages

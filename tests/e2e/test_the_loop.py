@@ -27,7 +27,7 @@ BUDGET = {
 }
 
 
-def wishes(folder: Path) -> Wishes:
+def wishes(folder: Path, _database_url: str) -> Wishes:
     bill(folder, "500")
     return Wishes([{"paths": [str(folder / "*.csv")]}], {"budgets": [BUDGET]})
 
