@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +28,17 @@ class Mail:
 
 
 class Mailbox:
-    """All `mails` to whomever, in the order in which they came; each is told to `arrived`."""
+    """All `mails` to whomever, in the order in which they came, and when (`time.monotonic`).
+
+    Each is told to `arrived`.
+    """
 
     PASSWORD = "the password of the mail server"  # noqa: S105 - it opens nothing else
 
     def __init__(self, arrived: Callable[[Mail], None] = lambda _mail: None) -> None:
         self._arrived = arrived
         self.mails: list[Mail] = []
+        self.times: list[float] = []
         self.refused: list[str] = []
 
     async def serve(self, tls: ssl.SSLContext) -> asyncio.Server:
@@ -67,6 +72,7 @@ class Mailbox:
         assert isinstance(envelope.content, bytes)
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
         parts = {part.get_content_type(): part.get_content() for part in message.iter_parts()}
+        self.times.append(time.monotonic())
         self.mails.append(
             Mail(
                 sender=str(message["From"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aiohttp import web
@@ -52,13 +53,17 @@ class Event(_Model):
 
 
 class PagerDuty:
-    """The `events` of one routing key, each told to `arrived`; incidents are `open` or not."""
+    """The `events` of one routing key, when each came, and the incidents that are `open`.
+
+    Each is told to `arrived`.
+    """
 
     ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 
     def __init__(self, arrived: Callable[[Event], None] = lambda _event: None) -> None:
         self._arrived = arrived
         self.events: list[Event] = []
+        self.times: list[float] = []
         self.refused: list[str] = []
 
     @property
@@ -76,6 +81,7 @@ class PagerDuty:
             return self._refuse(str(error))
         if event.routing_key != self.ROUTING_KEY or len(body) > MAX_EVENT_BYTES:
             return self._refuse("the routing key is unknown, or the event too large")
+        self.times.append(time.monotonic())
         self.events.append(event)
         self._arrived(event)
         answer = {"status": "success", "message": "Event processed", "dedup_key": event.dedup_key}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated
 
 from aiohttp import web
@@ -43,21 +44,27 @@ class SlackMessage(_Model):
 
 
 class Slack:
-    """The `messages` to one webhook, whose path is its secret; each is told to `arrived`."""
+    """The `messages` to one webhook, whose path is its secret, and when each came.
+
+    Each is told to `arrived`.
+    """
 
     PATH = "/services/T00000000/B00000000/secret"
 
     def __init__(self, arrived: Callable[[SlackMessage], None] = lambda _message: None) -> None:
         self._arrived = arrived
         self.messages: list[SlackMessage] = []
+        self.times: list[float] = []
         self.refused: list[str] = []
 
     async def post(self, request: web.Request) -> web.Response:
         """POST of the webhook."""
         try:
-            self.messages.append(SlackMessage.model_validate_json(await request.read()))
+            message = SlackMessage.model_validate_json(await request.read())
         except ValidationError as error:
             self.refused.append(f"Slack: {error}")
             return web.Response(status=400, text="invalid_payload")
-        self._arrived(self.messages[-1])
+        self.times.append(time.monotonic())
+        self.messages.append(message)
+        self._arrived(message)
         return web.Response(text="ok")

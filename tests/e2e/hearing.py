@@ -26,10 +26,11 @@ DIGEST = ("digest",)
 
 
 class Message(NamedTuple):
-    """A message as somebody got it; `key` is PagerDuty's."""
+    """A message as somebody got it, and when (`time.monotonic`); `key` is PagerDuty's."""
 
     where: str
     text: str
+    time: float
     key: str = ""
 
     def fires(self, about: str) -> bool:
@@ -65,17 +66,18 @@ class Hearing:
 
     def messages(self) -> Iterator[Message]:
         """All since then."""
-        mails, slack, events = self._begun
-        for mail in self.receivers.mail.mails[mails:]:
+        told, (mails, slack, events) = self.receivers, self._begun
+        for mail, at in zip(told.mail.mails[mails:], told.mail.times[mails:], strict=False):
             is_digest = "digest" in mail.subject
             where = "digest" if is_digest else "leadership" if len(mail.to) > 1 else "mail"
-            yield Message(where, mail.text)
-        for message in self.receivers.slack.messages[slack:]:
-            yield Message("slack", message.attachment.text)
-        for event in self.receivers.pagerduty.events[events:]:
+            yield Message(where, mail.text, at)
+        for one, at in zip(told.slack.messages[slack:], told.slack.times[slack:], strict=False):
+            yield Message("slack", one.attachment.text, at)
+        paged = told.pagerduty
+        for event, at in zip(paged.events[events:], paged.times[events:], strict=False):
             details = event.payload.custom_details
             text = f"{details['firing']}\n{details['resolved']}"
-            yield Message("pagerduty", text, f"{event.dedup_key} {event.event_action}")
+            yield Message("pagerduty", text, at, f"{event.dedup_key} {event.event_action}")
 
     def heard(self, about: str) -> list[Message]:
         """Those that speak of it in a first line, whatever they say."""
@@ -98,14 +100,13 @@ class Hearing:
         )
 
     def _wait(self, is_meant: Callable[[Message], bool], where: tuple[str, ...], what: str) -> Told:
+        meant: list[Message] = []
         found: dict[str, Message] = {}
-        first, deadline = 0.0, time.monotonic() + PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while not found.keys() >= set(where):
-            for one in self.messages():
-                if is_meant(one):
-                    first = first or time.monotonic()
-                    found[one.where] = one
+            meant = [one for one in self.messages() if is_meant(one)]
+            found = {one.where: one for one in meant}
             if time.monotonic() > deadline:
                 pytest.fail(f"{what}: only {sorted(found)} of {sorted(where)} were told")
             time.sleep(0.02)
-        return Told(first, found)
+        return Told(min(one.time for one in meant), found)
