@@ -43,11 +43,19 @@ class Part(NamedTuple):
         return tuple(OTHER if place in self.places else text for place, text in enumerate(key))
 
 
-def fold(database: Database, families: Families, max_series: int, *, keep: bool = True) -> None:
+def fold(
+    database: Database,
+    families: Families,
+    max_series: int,
+    *,
+    keep: bool = True,
+    choices: dict[Scope, Choice] | None = None,
+) -> None:
     """Fold the sums of `families` where they have more series than `max_series`.
 
-    Who is shown is written down, unless `keep` is false. Raises StoreError when the choice cannot
-    be read or written down.
+    Who is shown is written down, unless `keep` is false. With `choices` these hold, and get what
+    is chosen anew, instead of what is written down. Raises StoreError when the choice cannot be
+    read or written down.
     """
     by_choice: dict[tuple[str, str], list[Part]] = defaultdict(list)
     for part in _parts(families):
@@ -57,7 +65,11 @@ def fold(database: Database, families: Families, max_series: int, *, keep: bool 
         month = families.times[provider].month
         scope = Scope(provider, month, dimensions, max_series)
         room = _room(parts, max_series)
-        shown = _shown(database, scope, _sizes(parts, families), room, keep=keep)
+        sizes = _sizes(parts, families)
+        if choices is None:
+            shown = _shown(database, scope, sizes, room, keep=keep)
+        else:
+            shown = _remembered(choices, scope, sizes, room)
         for part in parts:
             name = cost_metric(part.family, provider)[0].name
             dropped[name] += 0 if shown is None else _fold(part, families, shown)
@@ -115,6 +127,17 @@ def _shown(
     if not keep:
         return known | newcomers(sizes, known, room)
     return choose(database, scope, lambda latest: newcomers(sizes, latest, room))
+
+
+def _remembered(
+    choices: dict[Scope, Choice], scope: Scope, sizes: Mapping[Member, Decimal], room: int
+) -> Choice | None:
+    """The same where nothing is written down."""
+    known = choices.get(scope, {})
+    if not known and len(sizes) <= room:
+        return None
+    choices[scope] = known | newcomers(sizes, known, room)
+    return choices[scope]
 
 
 def _fold(part: Part, families: Families, shown: Choice) -> int:

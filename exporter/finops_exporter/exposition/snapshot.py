@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from finops_exporter.exposition.metric import Family
     from finops_exporter.model import Account, Budget
     from finops_exporter.store.database import Database
+    from finops_exporter.store.members import Choice, Scope
     from finops_exporter.store.reads import SnapshotReader, SourceState
 
 TRAILING_DAYS = 30
@@ -63,11 +64,13 @@ def build(
     *,
     keep: bool = True,
     configured: Sequence[Budget] = (),
+    choices: dict[Scope, Choice] | None = None,
 ) -> Snapshot:
     """Read everything that `/metrics` shows, in one consistent view; raises StoreError.
 
     `now` is an aware UTC datetime. Without `keep` nothing is written down: neither anomalies nor
     who is shown where families are folded. `configured` are budgets that need not be stored yet.
+    `choices` are who is shown, where that is not to come from the store (see `fold`).
     """
     judged_until = anomalies.judged_until(database)
     with snapshot_reader(database) as reader:
@@ -87,7 +90,7 @@ def build(
         if settings.counts_customers:
             add_customers(reader, families, now)
     # What has to be chosen anew is written down, which the view above cannot do.
-    fold(database, families, settings.max_series, keep=keep)
+    fold(database, families, settings.max_series, keep=keep, choices=choices)
     at = generation if keep else None
     add_anomalies(database, families, settings, judged, generation=at, now=now)
     return Snapshot(generation, tuple(times.values()), states, families.in_order(), budgets)

@@ -52,12 +52,17 @@ FROM tenants
 HAVING count(*) > 0 OR EXISTS (SELECT FROM budget_period);
 
 -- name: ai_listed_budgets
--- A tenant's own budget comes first.
-SELECT tenant_id, model, monthly_limit_usd, used_usd, reserved_usd, hard_limit_reached, tier, owner,
-       critical
-FROM ai_budget_states(%(now)s)
-WHERE tenant_id = ANY(%(tenants)s)
-ORDER BY tenant_id COLLATE "C", model <> '*', model COLLATE "C";
+-- A tenant's own budget comes first. Said as in the function ai_budget_states, which would always read
+-- the tables of now: store/as_of.sql puts others before them.
+SELECT b.tenant_id, b.model, b.monthly_limit_usd, coalesce(s.spent_usd, 0),
+       coalesce(s.reserved_usd, 0), coalesce(b.monthly_limit_usd <= s.refused_limit_usd, false),
+       b.tier, b.owner, b.critical
+FROM ai_token_budgets b
+LEFT JOIN budget_period s
+    ON (s.tenant_id, s.model, s.period_start)
+     = (b.tenant_id, b.model, ai_period(%(now)s, b.timezone))
+WHERE b.tenant_id = ANY(%(tenants)s)
+ORDER BY b.tenant_id COLLATE "C", b.model <> '*', b.model COLLATE "C";
 
 -- name: ai_listed_models
 -- What models have cost in their current months; the cheapest beyond %(most)s are summed up for each

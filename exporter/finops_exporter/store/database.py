@@ -119,6 +119,21 @@ class Database:
             yield connection
 
     @contextmanager
+    def consistent(self) -> Iterator[Database]:
+        """This database as one transaction sees it, which is rolled back; raises StoreError.
+
+        Every connection that it gives is the same one, for one thread.
+        """
+        with self.connection() as connection, connection.transaction(force_rollback=True):
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            # What was prepared before would not see what stands before the tables meanwhile.
+            before, connection.prepare_threshold = connection.prepare_threshold, None
+            try:
+                yield _Consistent(self, connection)
+            finally:
+                connection.prepare_threshold = before
+
+    @contextmanager
     def translated(self) -> Iterator[None]:
         """Turn what the driver raises inside into StoreError."""
         try:
@@ -153,6 +168,21 @@ class Database:
                 f"the database {self.place} runs PostgreSQL {version // 10000}; "
                 f"{MINIMUM_SERVER_VERSION // 10000} or newer is needed"
             )
+
+
+class _Consistent(Database):
+    """One connection of a database, in a transaction that somebody else ends."""
+
+    def __init__(self, database: Database, connection: Connection) -> None:
+        self.place = database.place
+        self._url = database._url  # noqa: SLF001 -- our own kind
+        self._connection = connection
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """That connection; a transaction on it is a part of the one that is under way."""
+        with self.translated():
+            yield self._connection
 
 
 def _configure(

@@ -11,6 +11,7 @@ _FILES = (
     "ai_gauges.sql",
     "ai_usage.sql",
     "anomalies.sql",
+    "as_of.sql",
     "budgets.sql",
     "checks.sql",
     "ledger.sql",
