@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ELSEWHERE = {
     "ai": "finops_exporter.ai_command",
     "anomalies": "finops_exporter.anomaly_command",
+    "backfill": "finops_exporter.backfill_command",
     "backtest": "finops_exporter.backtest_command",
     "budget": "finops_exporter.budget_command",
     "customers": "finops_exporter.customer_command",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from io import TextIOWrapper
 from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,8 +16,9 @@ from finops_exporter.analysis import forecast as forecasts
 from finops_exporter.analysis.billing_time import month_of
 from finops_exporter.analysis.judged import Kind
 from finops_exporter.backtest.reading import History, read
-from finops_exporter.errors import FinopsError, UsageError
+from finops_exporter.errors import UsageError
 from finops_exporter.model import Progress, Window
+from finops_exporter.new_file import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,15 +153,6 @@ def _refuse_same(request: Request) -> None:
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[IO[str]]:
-    """A file that takes the place of `path` when all went well, and leaves nothing otherwise."""
-    if path.exists() and not path.is_file():
-        raise FinopsError(f"cannot write {path}: it is no ordinary file")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        beside.replace(path)
-    except OSError as error:
-        raise FinopsError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    """A file of text that takes the place of `path` when all went well."""
+    with replaced(path) as file, TextIOWrapper(file, "utf-8", newline="") as text:
+        yield text

@@ -63,15 +63,27 @@ class Renderer:
         metric = family.metric
         # prometheus_client sorts labels by name; the order is decided once for the family.
         order = sorted(range(len(metric.labels)), key=metric.labels.__getitem__)
+        names = [metric.labels[i] for i in order]
         keys = sorted(family.samples)
-        starts = []
-        for key in keys:
-            labels = ",".join(
-                [f'{metric.labels[i]}="{_escape(key[i], quotes=True)}"' for i in order]
-            )
-            starts.append(f"{metric.name}{{{labels}}} " if labels else f"{metric.name} ")
+        starts = [series_text(metric.name, names, [key[i] for i in order]) for key in keys]
         found = self._labelled[metric.name] = _Labelled(keys, starts)
         return found
+
+
+def series_text(name: str, labels: Iterable[str], values: Iterable[str]) -> str:
+    """How the line of a sample begins, up to its number."""
+    text = ",".join(
+        [
+            f'{label}="{_escape(value, quotes=True)}"'
+            for label, value in zip(labels, values, strict=True)
+        ]
+    )
+    return f"{name}{{{text}}} " if text else f"{name} "
+
+
+def openmetrics_head(metric: Metric) -> str:
+    """What stands above the samples of a family in OpenMetrics."""
+    return _heads(metric)[1]
 
 
 def number_text(number: float) -> str:

@@ -1,0 +1,1 @@
+"""History for Prometheus: what `/metrics` would have shown, as OpenMetrics with times."""
