@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from e2e.stack import Stack
     from e2e.story import Story
-    from integration.alerting import Config
+    from local_stack.telling import Config
 
     Tell = Callable[[str, str], Story]
 
