@@ -13,6 +13,7 @@ from integration.databases import admin, create_database, server_url, template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from e2e.stack import Wishes
 
@@ -26,17 +27,21 @@ __all__ = [
 
 
 @pytest.fixture(scope="module")
-def stack(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    create_database: Callable[[str | None], str],
-    template: str,
-) -> Iterator[Stack]:
-    """What the module asks for with `wishes(folder, database_url)`, on a database of its own."""
-    folder = tmp_path_factory.mktemp(request.module.__name__.rpartition(".")[2])
-    url = create_database(template)
-    wishes: Wishes = request.module.wishes(folder, url)
-    with Stack(wishes, folder, url) as found:
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the module's processes have their files, and write what they have to say."""
+    return tmp_path_factory.mktemp(str(request.module.__name__).rpartition(".")[2])
+
+
+@pytest.fixture(scope="module")
+def own_database(create_database: Callable[[str | None], str], template: str) -> str:
+    """The URL of the module's own migrated database."""
+    return create_database(template)
+
+
+@pytest.fixture(scope="module")
+def stack(wishes: Wishes, folder: Path, own_database: str) -> Iterator[Stack]:
+    """What the module's fixture `wishes` asks for."""
+    with Stack(wishes, folder, own_database) as found:
         yield found
         assert found.receivers.refused == []
 

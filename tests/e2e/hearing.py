@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from doubles.receivers import Receivers
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which a message that has not come is missing, on the slowest of machines."""
 
 SIGNS = ("🔴", "🟠", "🔵")

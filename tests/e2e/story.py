@@ -76,7 +76,7 @@ class Scene:
     end: Callable[[], object] | None = None
 
 
-def play(scenes: Sequence[Scene], story: Callable[[str, str], Story]) -> None:
+def play(scenes: Sequence[Scene], story: Callable[[str, str], Story]) -> list[Story]:
     """All causes one after the other, then what is told of each, then their ends."""
     tales = [story(scene.alert, scene.cause) for scene in scenes]
     for scene, told in zip(scenes, tales, strict=True):
@@ -94,3 +94,4 @@ def play(scenes: Sequence[Scene], story: Callable[[str, str], Story]) -> None:
     for scene, told in ends:
         if scene.where != DIGEST:  # which tells no ends
             told.over(scene.about, scene.where)
+    return tales

@@ -15,7 +15,6 @@ from integration.processes import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from e2e.stack import Stack
     from e2e.story import Story
@@ -24,8 +23,9 @@ OWNERS = {"near": "web team", "spent": "data team", "vital": "shop", "model": "l
 HOLD = "6s"
 
 
-def wishes(_folder: Path, database_url: str) -> Wishes:
-    with psycopg.connect(database_url) as connection:
+@pytest.fixture(scope="module")
+def wishes(own_database: str) -> Wishes:
+    with psycopg.connect(own_database) as connection:
         # A week in which this tenant used 10,000 tokens in every fourth hour.
         connection.execute(
             "INSERT INTO ai_token_usage"

@@ -11,7 +11,7 @@ import pytest
 
 from e2e.bills import budget, daily, period_days, write_account, written, yesterday
 from e2e.hearing import DIGEST, EVERYBODY, PAGED, TEAM
-from e2e.stack import Wishes
+from e2e.stack import Wishes, every_minute_is_monday_morning
 from integration.processes import as_url, invoke, until
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from e2e.stack import Stack
     from e2e.story import Story
-    from local_stack.telling import Config
 
     Tell = Callable[[str, str], Story]
 
@@ -49,8 +48,9 @@ def since_first(amount: str) -> dict[date, Decimal]:
     return daily(amount, (yesterday() - FIRST).days + 70)
 
 
-def wishes(folder: Path, database_url: str) -> Wishes:
-    set_customers(database_url, 100)
+@pytest.fixture(scope="module")
+def wishes(folder: Path, own_database: str) -> Wishes:
+    set_customers(own_database, 100)
     bills = folder / "bills"
     bills.mkdir()
     days = max(70, (yesterday() - FIRST).days + 70)
@@ -73,18 +73,13 @@ def wishes(folder: Path, database_url: str) -> Wishes:
         {
             "budgets": budgets,
             "accounts": accounts,
-            "customers": {"database_url": as_url(database_url), "sql": COUNTED, "interval": "1s"},
+            "customers": {"database_url": as_url(own_database), "sql": COUNTED, "interval": "1s"},
         },
-        change=always_monday,
+        change=every_minute_is_monday_morning,
     )
 
 
 COUNTED = "SELECT sum(number) FROM shops WHERE day >= %(since)s AND day < %(until)s"
-
-
-def always_monday(config: Config) -> None:
-    """The digest comes at once."""
-    config["time_intervals"][0]["time_intervals"] = [{}]
 
 
 def bill(stack: Stack, account: str, days: dict[date, Decimal]) -> None:

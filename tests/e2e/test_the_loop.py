@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from e2e.hearing import EVERYBODY
 from e2e.stack import Wishes
 from integration.bills import charge, write_bill
@@ -27,7 +29,8 @@ BUDGET = {
 }
 
 
-def wishes(folder: Path, _database_url: str) -> Wishes:
+@pytest.fixture(scope="module")
+def wishes(folder: Path) -> Wishes:
     bill(folder, "500")
     return Wishes([{"paths": [str(folder / "*.csv")]}], {"budgets": [BUDGET]})
 
