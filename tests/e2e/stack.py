@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import http.client
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from doubles.receivers import Receivers
@@ -150,6 +150,11 @@ class Stack:
             for one in self.manager.alerts()
             if {"alertname": name, **labels}.items() <= one["labels"].items()
         ]
+
+    def reconfigure(self, sources: Sequence[Mapping[str, Any]]) -> None:
+        """Write other sources into the configuration; exporters read it when they start."""
+        self._wishes = replace(self._wishes, sources=sources)
+        self._configured(self.doors.database)
 
     def _has_begun(self) -> bool:
         read = len(self.prometheus.query("group by (collector) (finops_collector_success)"))
