@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+RESEND = "10s"
+"""How often Alertmanager is told again what fires (a minute if nothing is said); one of which it
+does not hear for four times as long is over."""
+
 
 @dataclass(frozen=True)
 class Prometheus:
@@ -87,6 +91,7 @@ def prometheus_program(
         f"--config.file={file}",
         f"--storage.tsdb.path={folder / 'prometheus'}",
         f"--web.listen-address=127.0.0.1:{found.port}",
+        f"--rules.alert.resend-delay={RESEND}",
         "--log.level=warn",
     ]
     return Program("Prometheus", command, found.ready, folder / "prometheus.log")
