@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e.delays import PROPERTY, pytest_terminal_summary
 from e2e.stack import Stack
 from e2e.story import Story
-from integration.databases import admin, create_database, server_url, template
+from e2e.tables import pytest_terminal_summary
+from integration.databases import (
+    admin,
+    create_database,
+    database,
+    database_url,
+    server_url,
+    template,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = [
     "admin",
     "create_database",
+    "database",
+    "database_url",
     "pytest_terminal_summary",
     "server_url",
     "template",
@@ -59,4 +68,4 @@ def story(
 
     yield begin
     for one in told:
-        record_property(PROPERTY, one.delay.row)
+        one.delay.show(record_property)

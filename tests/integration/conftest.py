@@ -6,40 +6,32 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from finops_exporter.store.database import Database
 from integration.ai_calls import Calls
-from integration.databases import admin, create_database, server_url, template
+from integration.databases import (
+    admin,
+    create_database,
+    database,
+    database_url,
+    server_url,
+    template,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from doubles.receivers import Receivers
+    from finops_exporter.store.database import Database
     from integration.alerting import Alertmanager
 
-__all__ = ["admin", "create_database", "server_url", "template"]
+__all__ = ["admin", "create_database", "database", "database_url", "server_url", "template"]
 """Fixtures of databases.py."""
-
-
-@pytest.fixture
-def database_url(create_database: Callable[[str | None], str], template: str) -> str:
-    """The URL of a fresh, migrated database."""
-    return create_database(template)
 
 
 @pytest.fixture
 def empty_url(create_database: Callable[[str | None], str]) -> str:
     """The URL of a database without any schema."""
     return create_database(None)
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """An open pool on a fresh, migrated database."""
-    database = Database(database_url, wait_seconds=30)
-    database.open()
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -78,3 +78,18 @@ def template(create_database: Callable[[str | None], str]) -> str:
     migrate(database)
     database.close()
     return str(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
+
+
+@pytest.fixture
+def database_url(create_database: Callable[[str | None], str], template: str) -> str:
+    """The URL of a fresh, migrated database."""
+    return create_database(template)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An open pool on a fresh, migrated database."""
+    database = Database(database_url, wait_seconds=30)
+    database.open()
+    yield database
+    database.close()

@@ -1,0 +1,38 @@
+"""What goes wrong with the tenants' use of AI."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from e2e.faults import Fault, at
+
+LOOP = at("2026-09-16 13:00"), at("2026-09-16 16:00")
+GROWN = at("2026-10-05")
+
+FAULTS = (
+    Fault(
+        "A tenant's loop: twenty times the tokens for three hours",
+        LOOP[0],
+        LOOP[1] + timedelta(hours=1),
+        timedelta(hours=2),
+        ("AITokenAnomaly",),
+        {"tenant_id": "metro-bikeshare"},
+    ),
+    Fault(
+        "A tenant uses twelve times as much as it did",
+        GROWN,
+        at("2026-11-01"),
+        timedelta(days=21),
+        ("AIBudgetWarning", "AIBudgetExceeded"),
+        {"tenant_id": "alpine-tours"},
+    ),
+)
+
+
+def size(tenant: str, time: datetime) -> float:
+    """How large a call is, of what it should be."""
+    if tenant == "metro-bikeshare" and LOOP[0] <= time < LOOP[1]:
+        return 20.0
+    if tenant == "alpine-tours" and time >= GROWN:
+        return 12.0
+    return 1.0

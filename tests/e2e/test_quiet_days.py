@@ -1,0 +1,66 @@
+"""Sixty days on which nothing is wrong: nobody is called, and each warning has its reason.
+
+The files below tests/golden/quiet_days say what fires on them; what it is good for stands there.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from e2e.ai_tenants import Tenants
+from e2e.company import Bills
+from e2e.limits import budgets
+from e2e.rule_engine import fired
+from e2e.simulation import DAYS, HISTORY_MONTHS, Simulation
+from e2e.summary import pages, reviewed, summary
+from e2e.tables import show
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from e2e.rule_engine import Fired
+    from e2e.tables import Record
+    from finops_exporter.store.database import Database
+
+WATCHDOG = "FinOpsWatchdog"
+TICKS_A_DAY = 48
+
+
+# Over the end of a quarter, and over a short month, with other days and other noise.
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("start", "seed"), [("2026-09-05", 0), ("2026-01-20", 1)])
+def test_nobody_is_called_for_sound_bills(
+    database: Database, tmp_path: Path, record_property: Record, start: str, seed: int
+) -> None:
+    first = date.fromisoformat(start)
+    bills = Bills(first + timedelta(days=DAYS), months=HISTORY_MONTHS, seed=seed)
+    recording = Simulation(database, bills, first).run(budgets(bills, first))
+    found = fired([recording], ["cloud-budget", "trend", "meta"], tmp_path)
+    quiet = summary(found)
+    show(record_property, f"Quiet days: bills from {start} on, seed {seed}", quiet)
+    assert pages(found) == []
+    assert always(found, WATCHDOG)
+    assert {one.name for one in found if one.severity == "warning"} <= {"BudgetExceeded80Percent"}
+    reviewed(f"bills_{start}", quiet)
+
+
+@pytest.mark.timeout(1200)
+def test_nobody_is_called_for_sound_tenants(
+    database: Database, tmp_path: Path, record_property: Record
+) -> None:
+    tenants = Tenants(database, date(2026, 9, 5))
+    recording = tenants.run()
+    assert tenants.refused == 0
+    found = fired([recording, recording], ["ai-budget"], tmp_path)
+    quiet = summary(found)
+    show(record_property, "Quiet days: AI of four tenants from 2026-09-05 on", quiet)
+    assert pages(found) == []
+    reviewed("ai_2026-09-05", quiet)
+
+
+def always(found: list[Fired], name: str) -> bool:
+    """Whether it fires at each tick of each day."""
+    return [one.ticks for one in found if one.name == name] == [TICKS_A_DAY] * DAYS
