@@ -65,8 +65,8 @@ unit: .venv/.dev-stamp
 
 check: lint unit ## the fast checks: lint, types, unit tests
 
-tools: .cache/tools/prometheus .cache/tools/prometheus-alertmanager ## unpack promtool and amtool (Debian's packages) below .cache/, if they can be had
-.cache/tools/prometheus .cache/tools/prometheus-alertmanager: tools/debian-tool
+tools: .cache/tools/prometheus .cache/tools/prometheus-alertmanager .cache/tools/libfaketime ## unpack promtool, amtool and libfaketime (Debian's packages) below .cache/, if they can be had
+.cache/tools/prometheus .cache/tools/prometheus-alertmanager .cache/tools/libfaketime: tools/debian-tool
 	@tools/debian-tool $(@F)
 
 integration: .venv/.dev-stamp tools

@@ -57,6 +57,8 @@ STOP_SECONDS = 15.0
 class Parts:
     """What the process is made of; `at_once` is how many sources may run side by side.
 
+    `look` sets `clock` right before values are read; it may block.
+
     Without `budgets` (not even an empty list) those in the store are left alone.
     """
 
@@ -68,6 +70,7 @@ class Parts:
     refresh: timedelta
     at_once: int
     customers: Customers | None = None
+    look: Callable[[], None] = lambda: None
 
 
 class Urls(NamedTuple):
@@ -198,6 +201,7 @@ class Service:
     def _prepare(self) -> None:
         try:
             migrate(self._parts.database)
+            self._parts.look()
             if self._parts.budgets is not None:
                 _apply(self._parts.database, self._parts.budgets, self._parts.clock())
         except StoreError as error:
@@ -269,7 +273,11 @@ class Service:
                     )
 
     async def _refresh(self) -> None:
-        await asyncio.to_thread(self._exposition.refresh, self._parts.clock())
+        await asyncio.to_thread(self._look_and_refresh)
+
+    def _look_and_refresh(self) -> None:
+        self._parts.look()
+        self._exposition.refresh(self._parts.clock())
 
     def _not_ready(self) -> list[str]:
         if self._exposition.is_ready:

@@ -13,6 +13,7 @@ from finops_exporter import __version__
 from finops_exporter.app import chosen, database_of, settings, sources, store_of, utc_now
 from finops_exporter.exposition.ai import AiSettings
 from finops_exporter.exposition.exposition import Exposition
+from finops_exporter.server_clock import ServerClock
 from finops_exporter.service import Parts, Service, Urls
 from finops_exporter.wal import watching
 from finops_exporter.web.protection import Protection
@@ -20,6 +21,7 @@ from finops_exporter.web.server import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from finops_exporter.ai_budget.service import AiService
     from finops_exporter.config import Config
@@ -58,7 +60,7 @@ def serve(
     with database_of(config, env) as database:
         parts = _parts(config, database, configured, shows_costs=only != "api")
         with_api = config.ai.enabled or only == "api"
-        ai = partial(_ai_service, config, database, protected)
+        ai = partial(_ai_service, config, database, protected, parts.clock)
         service = Service(parts, ai if with_api and only != "metrics" else None)
         watched = config.postgres if only != "api" else ()
         with watching(watched, database, REGISTRY):
@@ -101,20 +103,24 @@ def _parts(
         if shows_costs
         else Exposition(database, None)
     )
+    clock = ServerClock(database, utc_now)
     return Parts(
         database=database,
         sources=configured,
         budgets=config.configured_budgets() if shows_costs else None,
         customers=config.customers if config.customers.is_known and shows_costs else None,
         exposition=exposition,
-        clock=utc_now,
+        clock=clock,
+        look=clock.look,
         refresh=config.server.refresh,
         # One connection is left for the pages.
         at_once=config.database.pool_size - 1,
     )
 
 
-def _ai_service(config: Config, database: Database, protected: Protection) -> AiService:
+def _ai_service(
+    config: Config, database: Database, protected: Protection, clock: Callable[[], datetime]
+) -> AiService:
     # A process that serves metrics alone shall not hold what it never uses.
     from finops_exporter.ai_budget.service import AiService, Parts  # noqa: PLC0415
 
@@ -130,7 +136,7 @@ def _ai_service(config: Config, database: Database, protected: Protection) -> Ai
             config.ai,
             protected,
             REGISTRY,
-            utc_now,
+            clock,
             config.server.max_connections,
             __version__ if config.server.show_version else "",
         )

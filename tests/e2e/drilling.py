@@ -89,9 +89,9 @@ class Incident:
         else.
         """
         pagerduty = self.stack.receivers.pagerduty
-        assert pagerduty.open == {self.key}
-        assert {event.event_action for event in pagerduty.events} == {"trigger"}
-        assert {event.dedup_key for event in pagerduty.events} == {self.key}
+        assert pagerduty.open == {self.key}, pagerduty.open
+        told = {(one.payload.group, one.event_action, one.dedup_key) for one in pagerduty.events}
+        assert told == {(ALERT, "trigger", self.key)}, told
         assert len(self.stack.alerts(ALERT)) == 1
         found = list(self._heard())
         worst = [line for line in found if line.endswith(f"🔴 {ABOUT}")]
