@@ -123,10 +123,10 @@ class Stack:
             self.scraper = self._prometheus()
             for one in self.exporters:
                 stack.enter_context(one.program)
-            stack.enter_context(self.scraper)
-            # Whoever looks before the first scrape sees an exporter that is down.
-            until(self._has_begun, "the exporter has read its sources and is scraped", 60)
+            # First: Prometheus would tell an Alertmanager that is not there again after a minute.
             stack.enter_context(self.notifier)
+            stack.enter_context(self.scraper)
+            until(self._has_begun, "the exporter has read its sources and is scraped", 60)
             self._open = stack.pop_all()
         return self
 
