@@ -88,7 +88,7 @@ class Every(click.ParamType[timedelta]):
 @click.option(
     "--every",
     type=Every(),
-    default="1h",
+    default="5m",
     show_default=True,
     help="How far points are apart: 1m to 1d, a whole part of an hour or of a day.",
 )
@@ -127,13 +127,14 @@ def backfill(
     budgets) is not there. Changes nothing in the database.
 
     Give the labels of your scrape where its series are to go on, and as --until the day before
-    Prometheus began to scrape. The page docs/backfill.md has the commands that follow.
+    Prometheus began to scrape. 400 days every five minutes may be gigabytes (--dry-run tells):
+    docs/backfill.md writes a month at a time, and has the commands that follow.
 
     \b
     Examples:
       finops-exporter backfill --dry-run --config config.yaml
       finops-exporter backfill --days 400 --output history.om
-      finops-exporter backfill --days 35 --every 5m --output recent.om
+      finops-exporter backfill --since 2026-10-01 --until 2026-10-31 --output october.om
       finops-exporter backfill --output history.om --label instance=finops-1:9836
     """
     check_every(every)

@@ -194,7 +194,7 @@ class Stack:
                 for name, targets in jobs.items()
             ],
             hurried_files(self.folder / "rules"),
-            [f"127.0.0.1:{self.doors.alerts.port}"],
+            managers=[f"127.0.0.1:{self.doors.alerts.port}"],
         )
 
     def _change(self, config: Config) -> None:

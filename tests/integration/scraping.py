@@ -30,11 +30,15 @@ class Prometheus:
 
     port: int
 
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The vector of an expression: entries with `metric` and `value`."""
-        query = urlencode({"query": expression})
+    def query(self, expression: str, at: float | None = None) -> list[dict[str, Any]]:
+        """The vector of an expression, now or at a time: entries with `metric` and `value`."""
+        query = urlencode({"query": expression} | ({} if at is None else {"time": at}))
         found = json.loads(self._get(f"/api/v1/query?{query}"))
         return list(found["data"]["result"])
+
+    def names(self) -> set[str]:
+        """The names of all metrics that are stored."""
+        return set(json.loads(self._get("/api/v1/label/__name__/values"))["data"])
 
     def targets(self) -> list[dict[str, Any]]:
         """Its targets, with the error of the last scrape."""
@@ -60,11 +64,18 @@ class Prometheus:
 
 @contextmanager
 def prometheus(
-    folder: Path, scrape: Mapping[str, object], rules: Sequence[Path] = ()
+    folder: Path,
+    scrape: Mapping[str, object] | None,
+    rules: Sequence[Path] = (),
+    options: Sequence[str] = (),
 ) -> Iterator[Prometheus]:
-    """Running with one scrape configuration, and rules, every second; ended by its pid."""
+    """Running with one scrape configuration, and rules, every second; ended by its pid.
+
+    Without a scrape configuration it knows what is in its data folder, `folder`/prometheus.
+    """
     found = Prometheus(free_port())
-    with prometheus_program(folder, found, [{"job_name": "finops", **scrape}], rules):
+    jobs = [] if scrape is None else [{"job_name": "finops", **scrape}]
+    with prometheus_program(folder, found, jobs, rules, options=options):
         yield found
 
 
@@ -73,7 +84,9 @@ def prometheus_program(
     found: Prometheus,
     jobs: Sequence[Mapping[str, object]],
     rules: Sequence[Path] = (),
+    *,
     managers: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> Program:
     """A Prometheus that scrapes these jobs every second and tells these Alertmanagers."""
     program = tool("prometheus", "prometheus")
@@ -93,5 +106,6 @@ def prometheus_program(
         f"--web.listen-address=127.0.0.1:{found.port}",
         f"--rules.alert.resend-delay={RESEND}",
         "--log.level=warn",
+        *options,
     ]
     return Program("Prometheus", command, found.ready, folder / "prometheus.log")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from exporter_families import samples
 from finops_exporter.exposition.ai import AiBlock, AiSettings
@@ -14,7 +17,7 @@ from finops_exporter.exposition.families import Settings
 from finops_exporter.exposition.snapshot import build
 from finops_exporter.model import ControlTotal, utc_midnight
 from finops_exporter.store import anomalies
-from finops_exporter.store.as_of import oldest_call, oldest_day, past
+from finops_exporter.store.as_of import past
 from finops_exporter.store.budgets import Reached
 from finops_exporter.store.database import Database
 from finops_exporter.store.reads import generation
@@ -23,6 +26,8 @@ from integration.test_budgets import budget, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import psycopg
 
     from finops_exporter.exposition.metric import Family
     from finops_exporter.model import CostRow
@@ -183,12 +188,40 @@ def state(database: Database) -> tuple[object, ...]:
 def test_days_after_the_moment_and_a_day_under_way_are_not_there(database: Database) -> None:
     feed(database, LAST + 2 * DAY)
     with past(database) as moments:
+        assert moments.first_day == FIRST
         moments.move(at("2026-07-28T23:59"))
-        assert oldest_day(moments.database) is None
-        moments.move(at("2026-07-29T00:00"))
-        assert oldest_day(moments.database) == FIRST
+        found = build(moments.database, SETTINGS, at("2026-07-28T23:59"), keep=False)
+        assert found.times == ()
+        moments.move(at("2026-07-29T12:00"))
         found = build(moments.database, SETTINGS, at("2026-07-29T12:00"), keep=False)
         assert samples(found, "aws_cost_today_usd") == {}
+
+
+def test_whoever_may_read_the_tables_may_look_back(
+    admin: psycopg.Connection, database: Database, database_url: str
+) -> None:
+    feed(database, LAST + 2 * DAY)
+    insert_calls(database, None)
+    name = f"reader_{uuid.uuid4().hex}"
+    role = sql.Identifier(name)
+    admin.execute(sql.SQL("CREATE ROLE {}").format(role))
+    with database.connection() as connection:
+        grant = sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}")
+        connection.execute(grant.format(role))
+    reader = Database(make_conninfo(database_url, options=f"-c role={name}"))
+    reader.open()
+    moment = at("2026-10-02T00:00")
+    try:
+        with past(reader) as moments:
+            moments.move(moment)
+            moments.move_ai(moment)
+            assert build(moments.database, SETTINGS, moment, keep=False).budgets
+            assert AiBlock(moments.database, AiSettings()).families(moment)
+    finally:
+        reader.close()
+        with database.connection() as connection:
+            connection.execute(sql.SQL("DROP OWNED BY {}").format(role))
+        admin.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
 def test_what_came_after_a_gap_covers_nothing_before(database: Database) -> None:
@@ -256,7 +289,7 @@ def test_ai_budgets_are_what_a_ledger_shows_that_was_never_told_more(
     moments = [at(text) for text in AI_MOMENTS]
     seen = {}
     with past(database) as history:
-        assert oldest_call(history.database) == at("2026-09-20T00:11")
+        assert history.first_call == at("2026-09-20T00:11")
         block = AiBlock(history.database, settings)
         for moment in moments:
             history.move_ai(moment)

@@ -12,7 +12,7 @@ from finops_exporter.errors import FinopsError
 from finops_exporter.exposition.ai import AiBlock
 from finops_exporter.exposition.snapshot import build
 from finops_exporter.model import Progress, utc_midnight
-from finops_exporter.store.as_of import BUCKETS_FOR, Past, oldest_call, oldest_day, past
+from finops_exporter.store.as_of import BUCKETS_FOR, Past, past
 from finops_exporter.store.budgets import Reached
 
 if TYPE_CHECKING:
@@ -74,12 +74,12 @@ def read(
     FinopsError says that nothing is stored of what is asked for.
     """
     with past(database) as moments:
-        moments.move(request.until)
-        # Of the day that was under way at the end, nothing is certain.
-        first = oldest_day(moments.database)
-        costs_since = None if first is None else utc_midnight(first + DAY)
-        call = oldest_call(moments.database) if request.ai else None
-        ai_since = None if call is None else whole_months_since(call, request.kept_since)
+        day, call = moments.first_day, moments.first_call
+        # While a day was under way, nothing of it was certain.
+        costs_since = None if day is None else utc_midnight(day + DAY)
+        ai_since = None
+        if call is not None and request.ai is not None:
+            ai_since = whole_months_since(call, request.kept_since)
         points = _points(request, costs_since, ai_since)
         reading = _Reading(moments, request, points, progress)
         return History(

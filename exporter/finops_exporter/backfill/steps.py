@@ -42,8 +42,7 @@ class Steps:
 
     def place(self, instant: datetime) -> int:
         """The first point that is not before the instant; 0 for what is before all of them."""
-        seconds = (instant - _EPOCH) // timedelta(seconds=1)
-        return max(0, -(-(seconds - self.first) // self.every))
+        return max(0, -((self.at(0) - instant) // timedelta(seconds=self.every)))
 
 
 def check_every(every: timedelta) -> None:
@@ -58,9 +57,8 @@ def check_every(every: timedelta) -> None:
 
 def steps(since: datetime, until: datetime, every: timedelta) -> Steps | None:
     """The points from `since` through `until`; None where there is none."""
+    first, last = -((_EPOCH - since) // every), (until - _EPOCH) // every
     seconds = every // timedelta(seconds=1)
-    first = -(-((since - _EPOCH) // timedelta(seconds=1)) // seconds)
-    last = (until - _EPOCH) // every
     return Steps(first * seconds, seconds, last - first + 1) if last >= first else None
 
 

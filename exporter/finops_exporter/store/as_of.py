@@ -26,10 +26,21 @@ class Past:
 
     One thread reads it, and all that it reads comes from one state of the store. Days that were not
     over at the moment are left out, and so is what nobody knows any more.
+
+    `first_day` is the first stored day of costs, `first_call` when the oldest AI call was made that
+    is kept; None: there is none.
     """
 
-    def __init__(self, database: Database, connection: Connection) -> None:
+    def __init__(
+        self,
+        database: Database,
+        connection: Connection,
+        first_day: date | None,
+        first_call: datetime | None,
+    ) -> None:
         self.database = database
+        self.first_day = first_day
+        self.first_call = first_call
         self._connection = connection
         self._cut: date | None = None
         self._counted_until: datetime | None = None
@@ -65,24 +76,11 @@ class Past:
             self._forgotten_at = at
 
 
-def oldest_call(database: Database) -> datetime | None:
-    """When the oldest AI call was made that is kept (UTC); None: there is none."""
-    with database.connection() as connection:
-        found: datetime | None = value(connection, "past_ai_began")
-        return found
-
-
-def oldest_day(database: Database) -> date | None:
-    """The first stored day; None: there is none."""
-    with database.connection() as connection:
-        found: date | None = rows(connection, "stored_days")[0][0]
-        return found
-
-
 @contextmanager
 def past(database: Database) -> Iterator[Past]:
     """Let `database` be read as it was; it does not change by that. Raises StoreError."""
     with database.consistent() as consistent, consistent.connection() as connection:
-        # Views need something to compare with.
+        first_day: date | None = rows(connection, "stored_days")[0][0]
+        first_call: datetime | None = value(connection, "oldest_call")
         run(connection, "create_past")
-        yield Past(consistent, connection)
+        yield Past(consistent, connection, first_day, first_call)

@@ -137,6 +137,9 @@ JOIN budgets b ON b.budget_name = n.name AND b.active;
 
 -- ---- AI budgets --------------------------------------------------------------------------------
 
+-- name: oldest_call
+SELECT min(time) FROM ai_token_usage;
+
 -- name: create_past_ai
 -- Calls by the time at which they were made; what nobody reported, when it was charged. A repetition of
 -- an id counted nothing.
@@ -168,10 +171,6 @@ CREATE TEMPORARY TABLE ai_usage_buckets (
 
 -- Which calls were under way is not known any more.
 CREATE TEMPORARY VIEW ai_reservations AS SELECT * FROM ai_reservations WHERE false;
-
--- name: past_ai_began
--- When the oldest call was made that is kept.
-SELECT min(time) FROM ai_token_usage;
 
 -- name: add_past_calls
 -- Beginnings and ends are multiples of five minutes.

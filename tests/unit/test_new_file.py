@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from finops_exporter.errors import FinopsError
+from finops_exporter.new_file import replaced
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_file_is_replaced_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    with replaced(path) as file:
+        file.write(b"after")
+        assert path.read_bytes() == b"before"
+    assert path.read_bytes() == b"after"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("cause", [ValueError, SystemExit])
+def test_a_file_that_was_cut_short_leaves_nothing(
+    tmp_path: Path, cause: type[BaseException]
+) -> None:
+    def write() -> None:
+        with replaced(tmp_path / "file") as file:
+            file.write(b"half")
+            raise cause
+
+    with pytest.raises(cause):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FinopsError, match="it is no ordinary file"), replaced(tmp_path):
+        pass
+    missing = tmp_path / "none" / "file"
+    with pytest.raises(FinopsError, match="No such file or directory"), replaced(missing):
+        pass
