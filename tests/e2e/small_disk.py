@@ -9,16 +9,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from finops_exporter.store.database import Database
 from finops_exporter.store.embedded import ROOT_HOME
+from finops_exporter.store.migrate import migrate
+from integration.killable import killable_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import psycopg
 
 SIZE = "64m"
 BLOCK = bytes(64 * 1024)
@@ -45,54 +47,50 @@ class SmallDisk:
 
 
 @contextmanager
-def small_disk(admin: psycopg.Connection) -> Iterator[tuple[SmallDisk, str]]:
-    """A small disk and the name of a tablespace on it; a skip where no disk can be mounted."""
+def small_disk() -> Iterator[tuple[SmallDisk, str]]:
+    """A small disk and the URL of a migrated database on it; a skip where none can be mounted.
+
+    Its server is its own: pages that do not fit on a full disk hold up all databases of a server.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to mount a small disk")
     folder = ROOT_HOME / f"disk-{uuid.uuid4().hex[:8]}"
-    server = Path(_data_directory(admin))
-    if os.geteuid() != 0 or not server.exists():
-        pytest.skip("needs root, to mount a small disk, and the tests' own PostgreSQL")
-    owner = server.stat().st_uid
-    folder.mkdir(parents=True)
-    options = f"size={SIZE},mode=0755"
-    mounted = subprocess.run(
-        ["/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False
-    )
-    try:
-        if mounted.returncode:
-            pytest.skip("needs the right to mount a small disk")
+    with _mounted(folder), killable_server() as server:
         place = folder / "tablespace"
         place.mkdir(mode=0o700)
-        os.chown(place, owner, -1)
-        name = f"small_{uuid.uuid4().hex[:8]}"
-        made = sql.SQL("CREATE TABLESPACE {} LOCATION {}")
-        admin.execute(made.format(sql.Identifier(name), sql.Literal(str(place))))
-        try:
-            yield SmallDisk(folder), name
-        finally:
-            admin.execute(sql.SQL("DROP TABLESPACE {}").format(sql.Identifier(name)))
-    finally:
-        if not mounted.returncode:
-            subprocess.run(["/bin/umount", folder], check=True)
-        folder.rmdir()
+        with psycopg.connect(server.url, autocommit=True) as admin:
+            os.chown(place, _owner(admin), -1)
+            made = sql.SQL("CREATE TABLESPACE small LOCATION {}")
+            admin.execute(made.format(sql.Literal(str(place))))
+            admin.execute("CREATE DATABASE small TABLESPACE small")
+        url = make_conninfo(server.url, dbname="small")
+        database = Database(url, wait_seconds=30)
+        database.open()
+        migrate(database)
+        database.close()
+        yield SmallDisk(folder), url
 
 
 @contextmanager
-def database_on(
-    admin: psycopg.Connection, tablespace: str, template: str, server_url: str
-) -> Iterator[str]:
-    """The URL of a migrated database in that tablespace."""
-    name = f"finops_test_{tablespace}"
-    made = sql.SQL("CREATE DATABASE {} TEMPLATE {} TABLESPACE {}")
-    admin.execute(made.format(*map(sql.Identifier, (name, template, tablespace))))
+def _mounted(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True)
+    options = f"size={SIZE},mode=0755"
     try:
-        yield make_conninfo(server_url, dbname=name)
-    finally:
-        admin.execute(
-            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        mounted = subprocess.run(
+            ["/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False
         )
+        if mounted.returncode:
+            pytest.skip("needs the right to mount a small disk")
+        try:
+            yield
+        finally:
+            subprocess.run(["/bin/umount", folder], check=True)
+    finally:
+        folder.rmdir()
 
 
-def _data_directory(admin: psycopg.Connection) -> str:
+def _owner(admin: psycopg.Connection) -> int:
+    """Whose files the server may use."""
     row = admin.execute("SHOW data_directory").fetchone()
     assert row
-    return str(row[0])
+    return Path(str(row[0])).stat().st_uid

@@ -16,7 +16,7 @@ import pytest
 
 from e2e.drilling import ALERT, Incident, bill, evaluated, sections
 from e2e.hearing import PAGED, TEAM, Hearing
-from e2e.small_disk import database_on, small_disk
+from e2e.small_disk import small_disk
 from e2e.stack import Stack, Wishes
 from integration.api_processes import PRICES, a_token
 from integration.bills import charge, write_bill
@@ -24,8 +24,6 @@ from integration.processes import invoke, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import psycopg
 
     from e2e.small_disk import SmallDisk
 
@@ -43,28 +41,19 @@ ERRORS = "of AI calls get no answer from the ledger"
 
 
 @pytest.fixture(scope="module")
-def disk(admin: psycopg.Connection) -> Iterator[tuple[SmallDisk, str]]:
-    with small_disk(admin) as found:
+def disk() -> Iterator[tuple[SmallDisk, str]]:
+    with small_disk() as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def stack(
-    disk: tuple[SmallDisk, str],
-    admin: psycopg.Connection,
-    server_url: str,
-    template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Stack]:
+def stack(disk: tuple[SmallDisk, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("disk")
     bill(folder, "500")
     ai = {"listen": "127.0.0.1:0", "prices": PRICES}
     source = {"name": "bill", "paths": [str(folder / "*.csv")]}
     wishes = Wishes([source], {**sections(), "ai": ai})
-    with (
-        database_on(admin, disk[1], template, server_url) as url,
-        Stack(wishes, folder, url) as found,
-    ):
+    with Stack(wishes, folder, disk[1]) as found:
         yield found
         assert found.receivers.refused == []
 
