@@ -19,6 +19,7 @@ from integration.feeding import NOW, cost, swap
 
 if TYPE_CHECKING:
     from finops_exporter.model import CostRow
+    from finops_exporter.store.members import Choice, Scope
 
 OTHER = "__other__"
 NEWEST = date(2026, 11, 20)
@@ -178,3 +179,21 @@ def test_a_look_shows_the_same_and_chooses_for_nobody(database: Database) -> Non
     kept = build(database, FOLDED, NOW)
     assert look.families == kept.families
     assert build(database, FOLDED, NOW, keep=False).families == kept.families
+
+
+def test_choices_that_are_given_hold_instead_of_those_in_the_store(database: Database) -> None:
+    rows = bill(60)
+    swap(database, rows, covered_until=COVERED)
+    choices: dict[Scope, Choice] = {}
+    first = build(database, FOLDED, NOW, keep=False, choices=choices)
+    shown = members(first, "aws_cost_monthly_usd")
+    assert len(shown) > 1
+    # What was the smallest is the largest now, and stays folded: it was not chosen.
+    risen = cost(str(NEWEST), "1e6", service="service 00", account_id="account 0")
+    swap(database, [*rows, risen], covered_until=COVERED)
+    again = build(database, FOLDED, NOW, keep=False, choices=choices)
+    assert members(again, "aws_cost_monthly_usd") == shown
+    chosen_anew = build(database, FOLDED, NOW, keep=False, choices={})
+    assert members(chosen_anew, "aws_cost_monthly_usd") != shown
+    written = build(database, FOLDED, NOW)
+    assert members(written, "aws_cost_monthly_usd") != shown
