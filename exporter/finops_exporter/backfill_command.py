@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from finops_exporter.config import Config
 
 STDOUT = Path("-")
+USUAL_DAYS = 400
 LABELS = {"job": "finops", "instance": "backfill"}
 TAKEN = {
     "provider",
@@ -79,9 +80,8 @@ class Every(click.ParamType[timedelta]):
 @click.option(
     "--days",
     type=click.IntRange(1, 3_660),
-    default=400,
-    show_default=True,
-    help="How far back from the newest point (or --until), as far as anything is stored.",
+    help="How far back from the newest point (or --until), as far as anything is stored; "
+    f"default: {USUAL_DAYS}.",
 )
 @click.option("--since", type=DAY, metavar="DAY", help="First day (UTC), instead of --days.")
 @click.option("--until", type=DAY, metavar="DAY", help="Last day, inclusive; default: until now.")
@@ -111,7 +111,7 @@ def backfill(
     config: Config,
     *,
     output: Path | None,
-    days: int,
+    days: int | None,
     since: date | None,
     until: date | None,
     every: timedelta,
@@ -138,11 +138,13 @@ def backfill(
       finops-exporter backfill --output history.om --label instance=finops-1:9836
     """
     check_every(every)
+    if days is not None and since is not None:
+        raise UsageError("--days and --since say the same; give one of them")
     if output is None and not dry_run:
         raise UsageError("--output is needed: the file that is to be written (-: standard output)")
     labels = parse_labels(given)
     now = app.utc_now()
-    begin, end = bounds(days, since, until, now)
+    begin, end = bounds(days or USUAL_DAYS, since, until, now)
     request = Request(
         since=begin,
         until=end,

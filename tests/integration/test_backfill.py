@@ -287,6 +287,7 @@ def test_budgets_of_the_configuration_and_ai_that_is_off(config: Path) -> None:
         ((), 2, "--output is needed"),
         (("--days", "0"), 2, "0 is not in the range 1<=x<=3660"),
         (("--days", "4000"), 2, "4000 is not in the range"),
+        (("--days", "3", "--since", "2026-11-01", "--dry-run"), 2, "give one of them"),
         (("--every", "7m", "--dry-run"), 2, "--every: must divide an hour or a day"),
         (("--every", "1s", "--dry-run"), 2, "a minute or more"),
         (("--every", "five", "--dry-run"), 2, "must be a duration such as 90s, 15m"),
