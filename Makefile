@@ -21,7 +21,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help docs run run-tools test check lint unit integration e2e test-timescale bench bench-quick bench-tools clean tools prices
+.PHONY: help docs run run-tools test check lint unit integration e2e simulated test-timescale bench bench-quick bench-tools clean tools prices
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -75,7 +75,10 @@ integration: .venv/.dev-stamp tools
 e2e: .venv/.dev-stamp tools ## real causes to real messages: exporter, Prometheus, Alertmanager, mail, Slack, PagerDuty
 	@$(BIN)/pytest -q tests/e2e -n 2 --dist loadfile
 
-test: check integration e2e ## build what is needed and run every check
+simulated: .venv/.dev-stamp tools ## sixty simulated days through the rules, quiet ones and such with planted faults
+	@$(BIN)/pytest -q tests/simulated -n 2
+
+test: check integration e2e simulated ## build what is needed and run every check
 
 test-timescale: .venv/.dev-stamp ## the store's tests on a real TimescaleDB in a Debian root (root only)
 	@tools/timescale $(BIN)/pytest -q tests/integration

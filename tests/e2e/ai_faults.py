@@ -6,8 +6,13 @@ from datetime import datetime, timedelta
 
 from e2e.faults import Fault, at
 
-LOOP = at("2026-09-16 13:00"), at("2026-09-16 16:00")
-GROWN = at("2026-10-05")
+DAYS = 19
+"""From that of all faults on."""
+
+LOOP = at("2026-09-08 13:00"), at("2026-09-08 16:00")
+GROWN = at("2026-09-12")
+TIMES = 30.0
+"""A tenant for which a month's limit of $500 is plenty uses it up within days."""
 
 FAULTS = (
     Fault(
@@ -19,10 +24,10 @@ FAULTS = (
         {"tenant_id": "metro-bikeshare"},
     ),
     Fault(
-        "A tenant uses twelve times as much as it did",
+        "A tenant uses thirty times as much as it did",
         GROWN,
-        at("2026-11-01"),
-        timedelta(days=21),
+        at("2026-09-24"),
+        timedelta(days=8),
         ("AIBudgetWarning", "AIBudgetExceeded"),
         {"tenant_id": "alpine-tours"},
     ),
@@ -34,5 +39,5 @@ def size(tenant: str, time: datetime) -> float:
     if tenant == "metro-bikeshare" and LOOP[0] <= time < LOOP[1]:
         return 20.0
     if tenant == "alpine-tours" and time >= GROWN:
-        return 12.0
+        return TIMES
     return 1.0

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from finops_exporter.ai_model import UsageRow
     from finops_exporter.store.database import Database
 
-DAYS = 60
 WARM_UP = 8
 """So many days before the first one are used too: averages reach seven days back."""
 
@@ -39,21 +38,22 @@ _DAY = timedelta(days=1)
 
 
 class Tenants:
-    """60 days from `start` (a day, UTC) on; `size(tenant, time)` is how large a call is then."""
+    """`days` from `start` (a day, UTC) on; `size(tenant, time)` is how large a call is then."""
 
     def __init__(
         self,
         database: Database,
         start: date,
+        days: int,
         *,
         seed: int = 0,
         size: Callable[[str, datetime], float] = lambda _tenant, _now: 1.0,
     ) -> None:
-        self._database, self._seed, self._size = database, seed, size
+        self._database, self._days, self._seed, self._size = database, days, seed, size
         self._prices = PriceList()
         self._exposition = Exposition(database, SETTINGS, AiSettings())
         self._first = utc_midnight(start)
-        self.recording = Recording(self._first, DAYS * int(_DAY / TICK))
+        self.recording = Recording(self._first, days * int(_DAY / TICK))
         self.refused = 0
 
     def run(self) -> Recording:
@@ -62,7 +62,7 @@ class Tenants:
             for change in ai_budgets():
                 if change.tenant_id in SOUND:
                     store.put(connection, change)
-        for number in range(-WARM_UP, DAYS):
+        for number in range(-WARM_UP, self._days):
             self._pass(self._first + number * _DAY)
         return self.recording
 

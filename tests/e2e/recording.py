@@ -23,9 +23,9 @@ GONE = None
 
 
 class Recording:
-    """The values of each series of one replica by the tick at which they changed.
+    """The values of each series of a replica, by the tick at which they changed.
 
-    Nothing is known between `off` and `on` again: then nobody answers.
+    It knows nothing of the times in which it was `away`: then nobody answered.
     """
 
     def __init__(self, start: datetime, ticks: int) -> None:

@@ -57,7 +57,7 @@ def test_faults_in_bills_are_found(
 def test_faults_of_tenants_are_found(
     database: Database, tmp_path: Path, record_property: Record
 ) -> None:
-    tenants = Tenants(database, faults.START, size=ai_faults.size)
+    tenants = Tenants(database, faults.START, ai_faults.DAYS, size=ai_faults.size)
     found = fired([tenants.run()], ["ai-budget"], tmp_path)
     judge(ai_faults.FAULTS, found, record_property, "Planted faults: AI")
     assert tenants.refused > 0
