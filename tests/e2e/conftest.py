@@ -8,15 +8,13 @@ import pytest
 
 from e2e.stack import Stack
 from e2e.story import Story
-from e2e.tables import pytest_terminal_summary
 from integration.databases import (
     admin,
     create_database,
-    database,
-    database_url,
     server_url,
     template,
 )
+from tables import pytest_terminal_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "admin",
     "create_database",
-    "database",
-    "database_url",
     "pytest_terminal_summary",
     "server_url",
     "template",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from e2e.tables import show_row
+from tables import show_row
 
 if TYPE_CHECKING:
-    from e2e.tables import Record
+    from tables import Record
 
 TITLE = "from cause to message"
 HEAD = ("alert", "cause", "s to firing", "s to resolved", "told to")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from e2e.recording import TICK, Recording, words
+from simulated.recording import TICK, Recording, words
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = {"a", "b_timestamp_seconds", "finops_snapshot_timestamp_seconds"}

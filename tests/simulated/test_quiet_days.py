@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e.ai_tenants import Tenants
-from e2e.company import Bills
-from e2e.limits import budgets
-from e2e.rule_engine import fired
-from e2e.simulation import DAYS, HISTORY_MONTHS, Simulation
-from e2e.summary import pages, reviewed, summary
-from e2e.tables import show
+from simulated.ai_tenants import Tenants
+from simulated.company import Bills
+from simulated.limits import budgets
+from simulated.rule_engine import fired
+from simulated.simulation import DAYS, HISTORY_MONTHS, Simulation
+from simulated.summary import pages, reviewed, summary
+from tables import show
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from e2e.rule_engine import Fired
-    from e2e.tables import Record
     from finops_exporter.store.database import Database
+    from simulated.rule_engine import Fired
+    from tables import Record
 
 TICKS_A_DAY = 48
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from e2e.recording import TICK, words
 from shared import ROOT, tool
+from simulated.recording import TICK, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from e2e.recording import Recording
+    from simulated.recording import Recording
 
 RULES = ROOT / "rules"
 _MINUTES = int(TICK.total_seconds()) // 60

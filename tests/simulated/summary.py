@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from e2e.recording import TICK
-from e2e.tables import table
 from shared import ROOT
+from simulated.recording import TICK
+from tables import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime, timedelta
 
-    from e2e.rule_engine import Fired
+    from simulated.rule_engine import Fired
 
 GOLDEN = ROOT / "tests" / "golden" / "quiet_days"
 

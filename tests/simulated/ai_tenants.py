@@ -6,7 +6,6 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from e2e.recording import TICK, Recording
 from exporter_families import text_of
 from finops_exporter.ai_budget.pricing import PriceList
 from finops_exporter.ai_model import Admission, Check, Settlement, Terms, Tokens, Track
@@ -18,6 +17,7 @@ from finops_exporter.exposition.families import Settings
 from finops_exporter.model import utc_midnight
 from finops_exporter.store import ai_budgets as store
 from finops_exporter.store.ledger import Asked, decide
+from simulated.recording import TICK, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from e2e.faults import Fault, at
+from simulated.faults import Fault, at
 
 DAYS = 19
 """From that of all faults on."""

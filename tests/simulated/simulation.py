@@ -8,8 +8,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from e2e.company import OWNERS, Bills, total
-from e2e.recording import TICK, Recording
 from exporter_families import text_of
 from finops_exporter.exposition.exposition import Exposition
 from finops_exporter.exposition.families import Settings
@@ -17,6 +15,8 @@ from finops_exporter.model import Account, ControlTotal, utc_midnight
 from finops_exporter.store import budgets as budget_store
 from finops_exporter.store import customers
 from integration.feeding import swap
+from simulated.company import OWNERS, Bills, total
+from simulated.recording import TICK, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,17 +7,17 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from e2e.company import NAMES, Surge
-from e2e.simulation import SOURCES, World
 from finops_exporter.model import Api, Rejected
 from finops_exporter.store.spending import pay
+from simulated.company import NAMES, Surge
+from simulated.simulation import SOURCES, World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from e2e.recording import Recording
-    from e2e.rule_engine import Fired
     from finops_exporter.store.database import Database
+    from simulated.recording import Recording
+    from simulated.rule_engine import Fired
 
 START = date(2026, 9, 5)
 PRODUCTION = "shop-production"

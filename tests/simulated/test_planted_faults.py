@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e import ai_faults, faults
-from e2e.ai_tenants import Tenants
-from e2e.company import NAMES, Bills
-from e2e.limits import budgets
-from e2e.rule_engine import fired
-from e2e.simulation import DAYS, HISTORY_MONTHS, Simulation
-from e2e.summary import hours, pages, summary
-from e2e.tables import show, table
+from simulated import ai_faults, faults
+from simulated.ai_tenants import Tenants
+from simulated.company import NAMES, Bills
+from simulated.limits import budgets
+from simulated.rule_engine import fired
+from simulated.simulation import DAYS, HISTORY_MONTHS, Simulation
+from simulated.summary import hours, pages, summary
+from tables import show, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from e2e.faults import Fault
-    from e2e.rule_engine import Fired
-    from e2e.tables import Record
     from finops_exporter.store.database import Database
+    from simulated.faults import Fault
+    from simulated.rule_engine import Fired
+    from tables import Record
 
 
 @pytest.mark.timeout(1200)

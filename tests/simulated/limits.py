@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
 
-    from e2e.company import Bills
     from finops_exporter.model import CostRow, Period, Scope
+    from simulated.company import Bills
 
 ROOM = Decimal("1.17")
 PERIODS: dict[Period, int] = {"monthly": 1, "quarterly": 3, "yearly": 12}
