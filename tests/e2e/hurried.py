@@ -30,8 +30,8 @@ FLOOR_MS = 5_000
 USUAL = 360
 """Half an hour becomes five seconds."""
 
-FACTORS = {"waste": 20_000}
-"""By group: a week becomes 30 s, in steps of 180 ms."""
+FACTORS = {"trend": 20_000, "waste": 20_000}
+"""By group: two days become nine seconds; a week becomes 30 s, in steps of 180 ms."""
 
 MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = r"((?:\d+(?:ms|[smhd]))+)"

@@ -255,7 +255,7 @@ def test_contributors_are_told_how_to_check() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     assert all(
         f"`make {name}`" in text
-        for name in ("check", "test", "e2e", "test-timescale", "bench", "bench-quick")
+        for name in ("check", "test", "e2e", "simulated", "test-timescale", "bench")
     )
 
 
