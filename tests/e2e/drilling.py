@@ -11,6 +11,7 @@ import pytest
 
 from e2e.hearing import EVERYBODY, OVER, SIGNS, TEAM, Hearing
 from integration.bills import charge, write_bill
+from integration.processes import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,10 @@ ORGANIZATION = {"name": "all", "scope": "organization", "amount": 1_000_000, "pe
 SETTLED = 9
 """Evaluations, a second each, after which a gap of now would have been told: the window of five
 seconds, the second that a rule waits, and Alertmanager's waits."""
+
+
+UNHURRIED = {"interval": "6s", "timeout": "6s"}
+"""Of a source that is to be read in time on a slow machine too."""
 
 
 def sections() -> dict[str, Any]:
@@ -63,22 +68,36 @@ def evaluated(stack: Stack, times: int = SETTLED) -> None:
         time.sleep(0.1)
 
 
+def calm(stack: Stack) -> None:
+    """Wait until the bill was read and nothing fires: at the start, rules in a hurry may speak."""
+    until(lambda: stack.ask('cloud_budget_spent_usd{budget="shop"}'), "the bill was read", 60)
+    fires = 'ALERTS{alertstate="firing",alertname!="FinOpsWatchdog"}'
+    until(lambda: not stack.ask(fires), "nothing fires", 60)
+    evaluated(stack, 3)
+
+
+UNSEEN = ("The ledger of AI budgets is down", "finops-exporter is down")
+"""What is told when Prometheus reaches no exporter."""
+
+
 @dataclass
 class Incident:
-    """The one incident of the overspent budget, and all that was ever told."""
+    """The one incident of the overspent budget, and all that was told since it began."""
 
     stack: Stack
     key: str
-    told: int
+    hearing: Hearing
+    told: int = len(EVERYBODY)
 
     @classmethod
     def begun(cls, stack: Stack) -> Incident:
         """Overspend, and wait until everybody was told."""
+        calm(stack)
         hearing = Hearing(stack.receivers)
         bill(stack.folder, "1041")
         _, messages = hearing.firing(ABOUT, EVERYBODY)
         evaluated(stack)
-        found = cls(stack, messages["pagerduty"].key.removesuffix(" trigger"), len(EVERYBODY))
+        found = cls(stack, messages["pagerduty"].key.removesuffix(" trigger"), hearing)
         found.goes_on()
         return found
 
@@ -88,18 +107,20 @@ class Incident:
         The warning that it mutes was told to the team at most `warned` times so far, and to nobody
         else.
         """
-        pagerduty = self.stack.receivers.pagerduty
-        assert pagerduty.open == {self.key}, pagerduty.open
-        told = {(one.payload.group, one.event_action, one.dedup_key) for one in pagerduty.events}
-        assert told == {(ALERT, "trigger", self.key)}, told
-        assert len(self.stack.alerts(ALERT)) == 1
+        assert self.key in self.stack.receivers.pagerduty.open
+        events = {one.key for one in self.hearing.heard(ABOUT) if one.where == "pagerduty"}
+        assert events == {f"{self.key} trigger"}, events
+        known = self.stack.alerts(ALERT)
+        assert len(known) == 1, known
         found = list(self._heard())
         worst = [line for line in found if line.endswith(f"🔴 {ABOUT}")]
-        others = sorted(line for line in found if line not in worst)
+        # On a busy machine no scrape may be in time: then it is right that nobody is there.
+        late = UNSEEN if self.stack.ask("min_over_time(max(up)[10m:1s]) == 0") else ()
+        meant = [line for line in found if not any(words in line for words in late)]
+        others = sorted(line for line in meant if line not in worst)
         assert len(worst) <= self.told + again * len(EVERYBODY), found
-        assert others in [
-            sorted([f"{one}: 🟠 {ABOUT}" for one in TEAM] * n) for n in range(warned + 1)
-        ]
+        allowed = [sorted(f"{one}: 🟠 {ABOUT}" for one in TEAM * n) for n in range(warned + 1)]
+        assert others in allowed, others
         self.told = len(worst)
 
     def ends(self, seconds: float = 60) -> None:
@@ -122,13 +143,11 @@ class Incident:
         (event,) = (one for one in ends if one.where == "pagerduty")
         (_,) = (one for one in ends if one.where == "leadership")
         assert event.key == f"{self.key} resolve"
-        assert self.stack.receivers.pagerduty.open == set()
+        assert self.key not in self.stack.receivers.pagerduty.open
 
     def _heard(self) -> Iterator[str]:
-        """The first line of each alert in each message since the beginning of the stack."""
-        everything = Hearing(self.stack.receivers)
-        everything.rewind()
-        for message in everything.messages():
+        """The first line of each alert in each message."""
+        for message in self.hearing.messages():
             for line in message.text.splitlines():
                 if line.startswith((*SIGNS, OVER)):
                     yield f"{message.where}: {line}"

@@ -64,10 +64,6 @@ class Hearing:
         told = self.receivers
         self._begun = len(told.mail.mails), len(told.slack.messages), len(told.pagerduty.events)
 
-    def rewind(self) -> None:
-        """Hear all from the beginning of the receivers."""
-        self._begun = 0, 0, 0
-
     def messages(self) -> Iterator[Message]:
         """All since then."""
         told, (mails, slack, events) = self.receivers, self._begun

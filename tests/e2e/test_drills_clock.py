@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e.drilling import Incident, bill, evaluated, sections
+from e2e.drilling import UNHURRIED, Incident, bill, evaluated, sections
 from e2e.hearing import Hearing
-from e2e.stack import INTERVAL, Stack, Wishes
+from e2e.stack import Stack, Wishes
 from integration.processes import COMMAND, configure, free_port, until
 from integration.programs import Program
 from integration.proxy import Proxy
@@ -39,7 +39,7 @@ def faketime() -> Path:
 def wishes(folder: Path) -> Wishes:
     bill(folder, "500")
     faketime()
-    source = {"name": "bill", "paths": [str(folder / "*.csv")]}
+    source = {**UNHURRIED, "name": "bill", "paths": [str(folder / "*.csv")]}
     return Wishes([source], sections(), jobs={"wrong-clock": [f"127.0.0.1:{PORT}"]})
 
 
@@ -51,7 +51,7 @@ def replica(stack: Stack, offset: str) -> Iterator[Proxy]:
     with Proxy(stack.database_url) as door:
         door.open()
         paths = [str(stack.folder / "*.csv")]
-        source = {"name": "bill", "paths": paths, "interval": INTERVAL, "timeout": INTERVAL}
+        source = {**UNHURRIED, "name": "bill", "paths": paths}
         config = configure(folder, door.url, source, **sections(), server={"refresh": "1s"})
         command = [*COMMAND, "serve", "--config", config]
         command += ["--web.listen-address", f"127.0.0.1:{PORT}"]
