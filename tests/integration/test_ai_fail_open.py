@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from finops_exporter.ai_budget.fail_open import FailOpen
@@ -124,6 +125,31 @@ def test_an_allowance_is_held_beforehand_spent_without_the_database_and_counted(
     with database.connection() as connection:
         one.give_back(connection)
     assert sums(database).held == Decimal("0.5")
+
+
+def test_the_metrics_tell_of_calls_that_the_database_does_not_know_while_it_is_away(
+    database: Database, database_url: str, process: Processes
+) -> None:
+    budget(database, "10", fail_mode="fail_open", allowance_usd=Decimal(1))
+    one, registry = process(), CollectorRegistry()
+
+    def told() -> float | None:
+        return registry.get_sample_value("finops_ai_ledger_fail_open")
+
+    async def scenario() -> None:
+        with behind_a_door(database_url) as away:
+            renew(one, away.database)
+            ledger_of = a_ledger(away.database, TERMS, registry=registry, fail_open=one)
+            async with ledger_of as ledger:
+                assert told() == 0
+                away.door.shut()
+                assert isinstance(await ledger.check(a_check("0.6")), Admission)
+                assert told() == 1
+                away.door.open()
+                renew(one, away.database)
+                assert told() == 0
+
+    asyncio.run(scenario())
 
 
 def test_a_budget_that_fails_closed_is_not_spent_without_the_database(

@@ -54,6 +54,8 @@ class Ledger:
         self._server_now = server_now
         self._journal_problem = ""
         self._group = Group(self._decide)
+        if fail_open is not None:
+            meters.follow(lambda: fail_open.is_pending)
 
     async def check(self, check: Check) -> Admission | Refusal | Conflict:
         """Hold what the call may cost, if it fits; raises UnavailableError."""

@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from prometheus_client.core import Metric
 
@@ -58,7 +58,7 @@ class Meters(Collector):
         )
         self._registry = registry
         self._up: bool | None = None
-        self._fail_open: bool | None = None
+        self._is_pending: Callable[[], bool] | None = None
         registry.register(self)
 
     def close(self) -> None:
@@ -89,9 +89,12 @@ class Meters(Collector):
         """The ledger's database answered, or did not."""
         self._up = up
 
-    def fails_open(self, *, pending: bool) -> None:
-        """Whether calls are decided, or wait to be counted, that the database does not know."""
-        self._fail_open = pending
+    def follow(self, is_pending: Callable[[], bool]) -> None:
+        """Show what this says at each scrape: whether there are calls the database knows not of.
+
+        It is asked because nobody could tell us in time: what counts them waits for the database.
+        """
+        self._is_pending = is_pending
 
     def describe(self) -> Iterator[Metric]:
         """Nothing beforehand: what is not known is absent."""
@@ -105,9 +108,9 @@ class Meters(Collector):
                 "Whether the database of the AI ledger answered when it was asked last.",
                 value=float(self._up),
             )
-        if self._fail_open is not None:
+        if self._is_pending is not None:
             yield GaugeMetricFamily(
                 "finops_ai_ledger_fail_open",
                 "Whether calls are admitted without the database, or wait to be counted.",
-                value=float(self._fail_open),
+                value=float(self._is_pending()),
             )

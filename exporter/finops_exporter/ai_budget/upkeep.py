@@ -112,7 +112,6 @@ class Upkeep:
             if self._fail_open is not None:
                 self._fail_open.renew(connection)
                 self._fail_open.adopt(connection)
-                self._meters.fails_open(pending=self._fail_open.is_pending)
             elif not self._is_warned and fail_open(connection, self._server_now()):
                 self._is_warned = True
                 log.warning(

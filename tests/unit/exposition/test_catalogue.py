@@ -66,7 +66,7 @@ def test_what_a_process_counts_of_its_ledger_is_what_the_page_says() -> None:
     meters.checked("admitted", 0.1)
     meters.charged(1)
     meters.database_is(up=True)
-    meters.fails_open(pending=False)
+    meters.follow(lambda: False)
     counted = set()
     for family in registry.collect():
         labels = {name for one in family.samples for name in one.labels} - {"le"}
