@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
-from http.client import HTTPConnection
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from integration.api_processes import a_token
 from integration.processes import until
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 PRICES = [
@@ -91,3 +94,30 @@ def a_caller(config: Path, url: str) -> Caller:
     found = Caller(url, a_token(config))
     until(lambda: found.post("set").status != 401, "the token is known", 10)
     return found
+
+
+class Traffic:
+    """So many callers at the same time, who ask for calls without an end, while it is a context."""
+
+    def __init__(self, caller: Caller, tenants: Sequence[str], callers: int, pause: float) -> None:
+        self._caller = caller
+        self._tenants = tenants
+        self._pause = pause
+        self._ends = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(callers)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._ends.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        while not self._ends.wait(self._pause):
+            for tenant in self._tenants:
+                with suppress(OSError, HTTPException):
+                    self._caller.check(tenant, 0.001)

@@ -30,8 +30,9 @@ FLOOR_MS = 5_000
 USUAL = 360
 """Half an hour becomes five seconds."""
 
-FACTORS = {"trend": 20_000, "waste": 20_000}
-"""By group: two days become nine seconds; a week becomes 30 s, in steps of 180 ms."""
+FACTORS = {"trend": 20_000, "waste": 20_000, "ai-ledger": 30}
+"""By group: two days become nine seconds, a week 30 s in steps of 180 ms; and five minutes of the
+ledger 10 s, because its callers wait for real seconds when its database is away."""
 
 MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = r"((?:\d+(?:ms|[smhd]))+)"

@@ -25,6 +25,15 @@ class Server:
         self.url = self._embedded.start()
 
     @property
+    def is_up(self) -> bool:
+        """Whether its process runs."""
+        try:
+            os.kill(self.pid, 0)
+        except (OSError, ValueError, IndexError):
+            return False
+        return True
+
+    @property
     def pid(self) -> int:
         return int((self._data_dir / "postmaster.pid").read_text().splitlines()[0])
 

@@ -52,6 +52,11 @@ class Program:
         self.kill()
 
     @property
+    def runs(self) -> bool:
+        """Whether it was started and neither stopped nor killed since."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         """The process that runs; it is an error if there is none."""
         assert self._process is not None, f"{self.name} does not run"
