@@ -46,7 +46,7 @@ class Story:
             assert [word for word in BROKEN if word in one.text] == [], one.text
         self.delay.firing = first - self._since
         self.delay.receivers = where
-        if "pagerduty" in messages:
+        if "pagerduty" in where:
             self._key, _, action = messages["pagerduty"].key.partition(" ")
             assert action == "trigger"
         return messages
@@ -55,7 +55,7 @@ class Story:
         """The messages to all of them that it is resolved."""
         first, messages = self.hearing.over(about, where, self._page)
         self.delay.resolved = first - self._since
-        if "pagerduty" in messages:
+        if "pagerduty" in where:
             assert messages["pagerduty"].key == f"{self._key} resolve"
         return messages
 

@@ -12,6 +12,7 @@ import pytest
 from e2e.bills import budget, daily, period_days, write_account, written, yesterday
 from e2e.hearing import DIGEST, EVERYBODY, PAGED, TEAM
 from e2e.stack import Wishes, every_minute_is_monday_morning
+from e2e.story import Scene, play
 from integration.processes import as_url, invoke, until
 
 if TYPE_CHECKING:
@@ -86,18 +87,57 @@ def bill(stack: Stack, account: str, days: dict[date, Decimal]) -> None:
     write_account(stack.folder / "bills", account, days)
 
 
-def test_80_percent(stack: Stack, story: Tell) -> None:
-    told = story("BudgetExceeded80Percent", "a bill grows past 80 %")
-    bill(stack, NEAR, {yesterday(): Decimal(812)})
-    told.caused()
-    for message in told.fires(f"budget {NEAR}", TEAM).values():
-        assert "Threshold: 80% exceeded\nBudget: $1,000.00 / monthly" in message.text
-        assert "Spent: $812.00 (81.2%)\nRemaining: $188.00" in message.text
-        assert f"Data through: {yesterday()}" in message.text
-    bill(stack, NEAR, {yesterday(): Decimal(700)})
-    told.mended()
-    told.over(f"budget {NEAR}", TEAM)
-    assert {one.where for one in told.hearing.heard(f"budget {NEAR}")} == set(TEAM)
+def test_causes_of_one_moment(stack: Stack, story: Tell) -> None:
+    near = Scene(
+        "BudgetExceeded80Percent",
+        "a bill grows past 80 %",
+        lambda: bill(stack, NEAR, {yesterday(): Decimal(812)}),
+        f"budget {NEAR}",
+        TEAM,
+        (
+            "Threshold: 80% exceeded\nBudget: $1,000.00 / monthly",
+            "Spent: $812.00 (81.2%)\nRemaining: $188.00",
+            f"Data through: {yesterday()}",
+        ),
+        lambda: bill(stack, NEAR, {yesterday(): Decimal(300)}),
+    )
+    forecast = Scene(
+        "ForecastExceedsBudget",
+        "usage that will not fit the budget",
+        lambda: bill(stack, FUTURE, since_first("100")),
+        f"budget {FUTURE}",
+        TEAM,
+        (
+            f"Budget: ${LIMIT:,}.00 / {PERIOD}",
+            f"Forecast: ${LIMIT * 100 // 95:,}.00 at the end of the period",
+        ),
+        lambda: bill(stack, FUTURE, since_first("60")),
+    )
+    spike = Scene(
+        "CloudCostSpike",
+        "usage doubles from one day to the next",
+        lambda: bill(stack, SPIKE, daily("200", 12) | {yesterday(): Decimal(450)}),
+        f"aws account {SPIKE} rose by 125%",
+        TEAM,
+        (
+            "cost $450.00: at least 125%",
+            "($200.00)",
+            "Owner: data team",
+            "Amazon EC2: $250.00 more than the day before",
+        ),
+        lambda: bill(stack, SPIKE, daily("200", 12)),
+    )
+    customers = Scene(
+        "UnitEconomicsWorsening",
+        "a fifth of the customers has left",
+        lambda: set_customers(stack.database_url, 80),
+        "A customer costs",
+        TEAM,
+        ("There are 80 customers now, and were 100 then",),
+        lambda: set_customers(stack.database_url, 100),
+    )
+    # Three days of a period must be over to forecast it: there is none when a year begins.
+    play([near, *([forecast] if PERIOD else []), spike, customers], story)
 
 
 def test_under_a_reached_limit_80_percent_is_there_and_silent(stack: Stack, story: Tell) -> None:
@@ -158,32 +198,6 @@ def set_budget(stack: Stack, amount: str) -> None:
     assert done.exit_code == 0, done.output
 
 
-@pytest.mark.skipif(PERIOD is None, reason="three days of a period must be over to forecast it")
-def test_a_forecast_over_the_budget(stack: Stack, story: Tell) -> None:
-    told = story("ForecastExceedsBudget", "usage that will not fit the budget")
-    bill(stack, FUTURE, since_first("100"))
-    told.caused()
-    for message in told.fires(f"budget {FUTURE}", TEAM, "at the end of the period").values():
-        assert f"Budget: ${LIMIT:,}.00 / {PERIOD}" in message.text
-        assert f"Forecast: ${LIMIT * 100 // 95:,}.00 at the end of the period" in message.text
-    bill(stack, FUTURE, since_first("60"))
-    told.mended()
-    told.over(f"budget {FUTURE}", TEAM)
-
-
-def test_a_spike(stack: Stack, story: Tell) -> None:
-    told = story("CloudCostSpike", "usage doubles from one day to the next")
-    bill(stack, SPIKE, daily("200", 12) | {yesterday(): Decimal(450)})
-    told.caused()
-    for message in told.fires(f"aws account {SPIKE} rose by 125%", TEAM).values():
-        for words in ("cost $450.00: at least 125%", "($200.00)", "Owner: data team"):
-            assert words in message.text
-        assert "Amazon EC2: $250.00 more than the day before" in message.text
-    bill(stack, SPIKE, daily("200", 12))
-    told.mended()
-    told.over(f"aws account {SPIKE}", TEAM)
-
-
 def test_under_an_anomaly_the_spike_is_there_and_silent(stack: Stack, story: Tell) -> None:
     told = story("CostAnomalyDetected", "a service costs three times as much as ever")
     bill(stack, ODD, daily("200", 70) | {yesterday(): Decimal(600)})
@@ -194,24 +208,13 @@ def test_under_an_anomaly_the_spike_is_there_and_silent(stack: Stack, story: Tel
     (spike,) = stack.alerts("CloudCostSpike", account_id=ODD)
     (anomaly,) = stack.alerts("CostAnomalyDetected", account_id=ODD)
     assert spike["status"]["inhibitedBy"] == [anomaly["fingerprint"]]
-    # Before both end: which one does so first is chance.
+    # The day before was as dear, says the provider now: an anomaly all the same, and no spike.
+    bill(stack, ODD, daily("200", 70) | daily("600", 2))
+    until(lambda: not stack.alerts("CloudCostSpike", account_id=ODD), "the spike ends", 60)
     assert told.hearing.heard(f"aws account {ODD} rose") == []
     bill(stack, ODD, daily("200", 70))
     told.mended()
     told.over(f"aws account {ODD} costs more", TEAM)
-
-
-def test_customers_leave(stack: Stack, story: Tell) -> None:
-    told = story("UnitEconomicsWorsening", "a fifth of the customers has left")
-    per_customer = written(stack.folder / "bills", 0) / 80
-    set_customers(stack.database_url, 80)
-    told.caused()
-    for message in told.fires("A customer costs", TEAM).values():
-        assert f"cost ${per_customer:,.2f}, which is" in message.text
-        assert "There are 80 customers now, and were 100 then" in message.text
-    set_customers(stack.database_url, 100)
-    told.mended()
-    told.over("A customer costs", TEAM)
 
 
 def test_30_days_of_growth(stack: Stack, story: Tell) -> None:

@@ -241,6 +241,8 @@ def test_without_an_exporter_nobody_is_told_of_a_spike_again(
     assert spike["status"]["inhibitedBy"] == [down["fingerprint"]]
     assert (reached["status"]["state"], reached["status"]["inhibitedBy"]) == ("active", [])
     told.fires("finops-exporter is down", TEAM)
+    # Half an hour later nothing is known of it any more, of which nobody is told either.
+    until(lambda: not stack.alerts("CloudCostSpike", account_id=SPIKE), "the spike is forgotten")
     stack.exporters[0].program.start()
     told.mended()
     told.over("finops-exporter is down", TEAM)
@@ -261,6 +263,11 @@ def test_a_new_source_uses_up_what_it_may_cost(
     told.caused()
     for message in told.fires(f"Source {DEAR} may ask no more today", TEAM).values():
         assert f"The source {DEAR} (aws) has spent 100% of" in message.text
+    stack.exporters[0].program.stop()
+    stack.reconfigure([*sources(stack.folder, aws[1]), {**new, **cap, "daily_cap_usd": 10}])
+    stack.exporters[0].program.start()
+    told.mended()
+    told.over(f"Source {DEAR} may ask no more today", TEAM)
 
 
 def test_the_watchdog_keeps_a_dead_mans_switch_from_firing(stack: Stack) -> None:
