@@ -36,6 +36,7 @@ def faketime() -> Path:
     pytest.skip(reason)
 
 
+@pytest.fixture(scope="module")
 def wishes(folder: Path) -> Wishes:
     bill(folder, "500")
     faketime()

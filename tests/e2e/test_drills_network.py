@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 STALE = "Source bill was not read for three intervals"
 
 
+@pytest.fixture(scope="module")
 def wishes(folder: Path) -> Wishes:
     bill(folder, "500")
     return Wishes([{"name": "bill", "paths": [str(folder / "*.csv")]}], sections())

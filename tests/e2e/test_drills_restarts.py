@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from e2e.stack import Stack
 
 
+@pytest.fixture(scope="module")
 def wishes(folder: Path) -> Wishes:
     bill(folder, "500")
     return Wishes([{**UNHURRIED, "paths": [str(folder / "*.csv")]}], sections(), replicas=2)
