@@ -30,13 +30,16 @@ OWNERS = {SPIKE: "data team", ODD: "web team"}
 
 
 def forecast_period() -> str | None:
-    """The period of which most is still to come, if three days of any are complete."""
+    """The period of which most is still to come.
+
+    None where three days of none are over, or too few are left: at the turn of a year.
+    """
     ends = yesterday()
     begun = {}
     for name in ("monthly", "quarterly", "yearly"):
         first, following = period_days(name, ends)
         begun[name] = ((ends - first).days + 1, (following - first).days)
-    fit = {name: days / of for name, (days, of) in begun.items() if days > 3}
+    fit = {name: days / of for name, (days, of) in begun.items() if days > 3 and days / of < 0.94}
     return min(fit, key=lambda name: fit[name], default=None)
 
 
@@ -136,7 +139,7 @@ def test_causes_of_one_moment(stack: Stack, story: Tell) -> None:
         ("There are 80 customers now, and were 100 then",),
         lambda: set_customers(stack.database_url, 100),
     )
-    # Three days of a period must be over to forecast it: there is none when a year begins.
+    # At the turn of a year nothing can be forecast that is not reached yet.
     play([near, *([forecast] if PERIOD else []), spike, customers], story)
 
 

@@ -263,10 +263,14 @@ def test_a_new_source_uses_up_what_it_may_cost(
     told.caused()
     for message in told.fires(f"Source {DEAR} may ask no more today", TEAM).values():
         assert f"The source {DEAR} (aws) has spent 100% of" in message.text
+    told.mended()
     stack.exporters[0].program.stop()
     stack.reconfigure([*sources(stack.folder, aws[1]), {**new, **cap, "daily_cap_usd": 10}])
     stack.exporters[0].program.start()
-    told.mended()
+    # It asks again half a minute after it was refused; until then its new cap is not known.
+    spent = f'provider_collector:finops_collector_spent_of_cap:ratio{{collector="{DEAR}"}} < 0.99'
+    until(lambda: stack.ask(spent), "it asks again", 90)
+    told.hearing.mark()
     told.over(f"Source {DEAR} may ask no more today", TEAM)
 
 
