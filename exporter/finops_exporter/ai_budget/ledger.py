@@ -159,6 +159,8 @@ class Ledger:
         try:
             answers = self._decide_once(asked)
         except StoreError:
+            if self._meters.is_down:
+                raise  # the callers have waited long enough for what was away before
             try:
                 answers = self._decide_once(asked)
             except StoreError:
