@@ -38,7 +38,7 @@ SETTLED = 9
 seconds, the second that a rule waits, and Alertmanager's waits."""
 
 
-UNHURRIED = {"interval": "6s", "timeout": "6s"}
+UNHURRIED = {"interval": "6s", "timeout": "1m"}
 """Of a source that is to be read in time on a slow machine too."""
 
 
