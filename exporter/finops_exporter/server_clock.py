@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 AGREED = timedelta(seconds=2)
-"""Clocks that are no further apart agree: what is measured has the way to the server in it."""
+"""Clocks that are no further apart agree: nothing that is compared depends on less."""
 
 
 class ServerClock:
@@ -48,7 +48,12 @@ class ServerClock:
         except StoreError:
             return
         ahead = began + (ended - began) / 2 - theirs
-        if abs(ahead) <= AGREED:
+        # The server may have told it at the beginning or at the end of a long answer, and ours may
+        # have been set meanwhile: what it could be as well is no news.
+        doubt = abs(ended - began) / 2
+        if abs(ahead - self._ahead) <= doubt:
+            return
+        if abs(ahead) <= AGREED + doubt:
             ahead = timedelta(0)
         before, self._ahead = self._ahead, ahead
         if abs(ahead - before) <= AGREED:

@@ -26,6 +26,7 @@ class Clocks:
     def __init__(self) -> None:
         self.ours = NOON
         self.theirs: datetime | None = NOON
+        self.takes = timedelta(0)
 
     @contextmanager
     def connection(self) -> Iterator[Clocks]:
@@ -38,6 +39,7 @@ class Clocks:
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     def read(connection: Any) -> datetime | None:
         found: datetime | None = connection.theirs
+        connection.ours += connection.takes
         return found
 
     monkeypatch.setattr(server_clock, "server_clock", read)
@@ -84,3 +86,28 @@ def test_while_the_server_is_away_the_last_look_holds_and_a_clock_that_is_set_is
         clock.look()
     assert clock() == NOON
     assert [one["event"] for one in logs] == ["this machine's clock and the database's agree again"]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), HOUR])
+@pytest.mark.parametrize("takes", [timedelta(seconds=30), HOUR, -HOUR])
+def test_an_answer_that_took_long_or_a_clock_set_meanwhile_is_no_news(
+    clocks: Clocks, ahead: timedelta, takes: timedelta
+) -> None:
+    clock = clock_of(clocks)
+    clocks.ours += ahead
+    clock.look()
+    clocks.takes = takes
+    with capture_logs() as logs:
+        clock.look()
+    assert (clock(), logs) == (NOON + takes, [])
+
+
+def test_a_clock_that_is_further_off_than_an_answer_took_is_put_right(clocks: Clocks) -> None:
+    clock = clock_of(clocks)
+    clocks.ours += HOUR
+    clocks.takes = timedelta(seconds=30)
+    clock.look()
+    assert abs(clock() - NOON) <= clocks.takes
+    clocks.ours = NOON
+    clock.look()
+    assert clock() == clocks.ours
