@@ -20,6 +20,7 @@ import click
 from finops_exporter.store.embedded import default_data_dir
 from local_stack import installed
 from local_stack.addresses import Listener, trouble
+from local_stack.alone import alone
 from local_stack.stack import Ports, Programs, Stack, say, until_signal
 
 if TYPE_CHECKING:
@@ -75,12 +76,9 @@ def main(
         os.execv(sys.executable, demo)  # noqa: S606 - ourselves
     _expect_free(metrics, api, ports.prometheus, ports.alertmanager, ports.mailbox)
     alerting = home / "alerting"
-    try:
-        alerting.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise click.ClickException(f"cannot make {alerting}: {error.strerror}") from error
-    stack = Stack(ports, Programs(prometheus, alertmanager), demo, alerting, quick=fast)
-    sys.exit(asyncio.run(_run(stack)))
+    with alone(alerting):
+        stack = Stack(ports, Programs(prometheus, alertmanager), demo, alerting, quick=fast)
+        sys.exit(asyncio.run(_run(stack)))
 
 
 def _expect_free(*listeners: Listener) -> None:
