@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
@@ -17,15 +18,19 @@ if TYPE_CHECKING:
 def replaced(path: Path) -> Iterator[IO[bytes]]:
     """A file that takes the place of `path` when all went well, and leaves nothing otherwise.
 
-    Raises FinopsError where it cannot be written.
+    Links are followed, and whoever could not read the file before cannot read the new one. Raises
+    FinopsError where it cannot be written.
     """
     if path.exists() and not path.is_file():
         raise FinopsError(f"cannot write {path}: it is no ordinary file")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    target = path.resolve()
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with beside.open("wb") as file:
+            if target.exists():
+                shutil.copymode(target, beside)
             yield file
-        beside.replace(path)
+        beside.replace(target)
     except OSError as error:
         raise FinopsError(f"cannot write {path}: {error.strerror or error}") from error
     finally:

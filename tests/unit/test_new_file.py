@@ -21,6 +21,21 @@ def test_a_file_is_replaced_when_it_is_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_links_are_followed_and_nobody_else_may_read_it(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    target, link = elsewhere / "file", tmp_path / "link"
+    link.symlink_to(target)
+    with replaced(link) as file:
+        file.write(b"new")
+    target.chmod(0o600)
+    with replaced(link) as file:
+        file.write(b"newer")
+    assert (link.is_symlink(), target.read_bytes()) == (True, b"newer")
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert list(elsewhere.iterdir()) == [target]
+
+
 @pytest.mark.parametrize("cause", [ValueError, SystemExit])
 def test_a_file_that_was_cut_short_leaves_nothing(
     tmp_path: Path, cause: type[BaseException]
