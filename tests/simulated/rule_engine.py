@@ -34,7 +34,7 @@ _QUESTIONS = (
 )
 _LABEL = r'(\w+)="((?:[^"\\]|\\.)*)"'
 _SAMPLE = re.compile(rf"{{((?:{_LABEL}(?:, )?)*)}} ([-+.\dE]+)")
-_ANSWER = re.compile(r'expr: "(\w+)\(.*, time: .*,\n\s+exp: .*\n\s+got: (.*)')
+_ANSWER = re.compile(r'expr: "(\w+)\(.*, time: (\S+),\n\s+exp: nil\n\s+got: (.*)')
 _INSIGNIFICANT = {"alertstate", "component", "category", "provider", "owner", "period", "severity"}
 
 
@@ -131,7 +131,7 @@ def _end(day: int) -> int:
 def _read(output: str, start: datetime) -> Iterator[Fired]:
     """What promtool got where nothing was expected."""
     samples: dict[str, dict[tuple[int, str], float]] = defaultdict(dict)
-    for answer in re.finditer(r'expr: "(\w+)\(.*, time: (\S+),\n\s+exp: nil\n\s+got: (.*)', output):
+    for answer in _ANSWER.finditer(output):
         question, time, got = answer.groups()
         for labels, *_, number in _SAMPLE.findall(got):
             samples[question][_day(time), labels] = float(number)
