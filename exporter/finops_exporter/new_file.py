@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from finops_exporter.errors import FinopsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @contextmanager
@@ -21,17 +21,20 @@ def replaced(path: Path) -> Iterator[IO[bytes]]:
     Links are followed, and whoever could not read the file before cannot read the new one. Raises
     FinopsError where it cannot be written.
     """
-    if path.exists() and not path.is_file():
-        raise FinopsError(f"cannot write {path}: it is no ordinary file")
-    target = path.resolve()
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    target = Path(os.path.realpath(path))
+    beside = target.parent / f".{target.name}.{os.getpid()}.tmp"
     try:
+        is_there = target.exists()
+        if is_there and not target.is_file():
+            raise FinopsError(f"cannot write {path}: it is no ordinary file")
         with beside.open("wb") as file:
-            if target.exists():
+            if is_there:
                 shutil.copymode(target, beside)
             yield file
         beside.replace(target)
     except OSError as error:
         raise FinopsError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        # Where nothing could be made, nothing can be removed; the reason for that is told already.
+        with suppress(OSError):
+            beside.unlink()

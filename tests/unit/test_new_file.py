@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from finops_exporter.errors import FinopsError
 from finops_exporter.new_file import replaced
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_file_is_replaced_when_it_is_whole(tmp_path: Path) -> None:
@@ -53,6 +50,14 @@ def test_a_file_that_was_cut_short_leaves_nothing(
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(FinopsError, match="it is no ordinary file"), replaced(tmp_path):
         pass
+    with pytest.raises(FinopsError, match="it is no ordinary file"), replaced(Path("/")):
+        pass
     missing = tmp_path / "none" / "file"
     with pytest.raises(FinopsError, match="No such file or directory"), replaced(missing):
+        pass
+    below_a_file = tmp_path / "file" / "below"
+    below_a_file.parent.touch()
+    with pytest.raises(FinopsError, match="Not a directory"), replaced(below_a_file):
+        pass
+    with pytest.raises(FinopsError, match="name too long"), replaced(tmp_path / ("x" * 300)):
         pass
