@@ -48,7 +48,8 @@ TAKEN = {
 }
 """Labels that families have of their own."""
 
-_LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.+)")
+_LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([^\n\ud800-\udfff]+)")
+"""Python reads bytes that are no UTF-8 as lone surrogates, which cannot be written."""
 
 
 class Every(click.ParamType[timedelta]):

@@ -24,6 +24,7 @@ def test_labels_replace_those_that_there_are_by_default() -> None:
         (("job=a", "job=b"), "job is given twice"),
         (("provider=aws",), "provider is a label that series have of their own"),
         (("tenant_id=a",), "tenant_id is a label that series have"),
+        (("site=\udcff",), "must be NAME=VALUE"),
         (("__name__=a",), "__name__ is a label that series have"),
     ],
 )
