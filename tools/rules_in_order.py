@@ -58,7 +58,7 @@ def _levels(rules: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def main(folder: Path, files: Iterable[Path]) -> None:
-    """Write FOLDER/1.yaml, FOLDER/2.yaml and so on."""
+    """Write FOLDER/01.yaml, FOLDER/02.yaml and so on, which is how a shell sorts them."""
     folder.mkdir(parents=True, exist_ok=True)
     groups = [
         group
@@ -67,8 +67,10 @@ def main(folder: Path, files: Iterable[Path]) -> None:
     ]
     for number, level in enumerate(in_order(groups), 1):
         text = yaml.safe_dump({"groups": level}, sort_keys=False)
-        (folder / f"{number}.yaml").write_text(text, encoding="utf-8")
+        (folder / f"{number:02}.yaml").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
+    if not sys.argv[2:]:
+        sys.exit("usage: rules_in_order.py FOLDER FILE...")
     main(Path(sys.argv[1]), map(Path, sys.argv[2:]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,3 +51,22 @@ def test_recordings_that_need_each_other_cannot_be_made() -> None:
 
 def test_without_recordings_there_is_nothing() -> None:
     assert TOOL["in_order"]([{"name": "g", "rules": [{"alert": "A", "expr": "b"}]}]) == []
+
+
+def test_more_than_nine_levels_are_in_the_order_of_a_shell(tmp_path: Path) -> None:
+    rules = [{"record": f"a:b{level}", "expr": f"a:b{level - 1}"} for level in range(11)]
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}), encoding="utf-8")
+    TOOL["main"](tmp_path / "ordered", [file])
+    texts = [one.read_text(encoding="utf-8") for one in sorted((tmp_path / "ordered").iterdir())]
+    assert [f"a:b{level}\n" in text for level, text in enumerate(texts)] == [True] * 11
+
+
+def test_without_files_it_says_what_it_needs() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "rules_in_order.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "usage: rules_in_order.py FOLDER FILE...\n")
