@@ -57,7 +57,7 @@ STOP_SECONDS = 15.0
 class Parts:
     """What the process is made of; `at_once` is how many sources may run side by side.
 
-    `look` sets `clock` right before values are read; it may block.
+    `look` sets `clock` right before values are read, or as often where none are; it may block.
 
     Without `budgets` (not even an empty list) those in the store are left alone.
     """
@@ -148,9 +148,18 @@ class Service:
         """Run the schedule alone."""
         self._watch_signals()
         self._start_problem = None
+        # First: the schedule asks the clock what is due.
+        await asyncio.to_thread(self._parts.look)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._collect())
+            group.create_task(self._look_forever())
             await self._stopping.wait()
+
+    async def _look_forever(self) -> None:
+        """Where no values are read, nothing else looks at the clock."""
+        while not self._stopping.is_set():
+            await _wait(self._stopping, self._parts.refresh.total_seconds())
+            await asyncio.to_thread(self._parts.look)
 
     async def _until_stopping(self, stop: Callable[[], Awaitable[None]]) -> None:
         await self._stopping.wait()

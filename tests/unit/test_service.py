@@ -11,6 +11,8 @@ from finops_exporter import service
 from finops_exporter.service import Parts, Service
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
     from finops_exporter.errors import StoreError
@@ -37,7 +39,7 @@ class Hanging:
         self._kept.set()
 
 
-def serving(exposition: object) -> Service:
+def serving(exposition: object, look: Callable[[], None] = lambda: None) -> Service:
     return Service(
         Parts(
             database=cast("Database", None),
@@ -47,6 +49,7 @@ def serving(exposition: object) -> Service:
             refresh=timedelta(milliseconds=1),
             at_once=1,
             budgets=[],
+            look=look,
         )
     )
 
@@ -99,3 +102,23 @@ def test_a_mistake_of_ours_leaves_the_last_page_and_is_logged() -> None:
     assert stumbling.problem is None
     mistakes = [entry for entry in logged if entry["event"] == "the pages could not be built anew"]
     assert [type(entry["exc_info"]) for entry in mistakes] == [ZeroDivisionError] * 2
+
+
+def test_who_only_collects_looks_at_the_clock_again_and_again() -> None:
+    looks: list[str] = []
+
+    async def go() -> None:
+        loop = asyncio.get_running_loop()
+
+        def look() -> None:
+            looks.append("looked")
+            if len(looks) == 3:
+                loop.call_soon_threadsafe(running._stop)  # noqa: SLF001 -- as a signal does
+
+        running = serving(None, look)
+        async with asyncio.timeout(30):
+            await running.collect_only()
+        running.ended()
+
+    asyncio.run(go())
+    assert len(looks) >= 3
