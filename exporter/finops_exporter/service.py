@@ -9,7 +9,6 @@ import signal
 import threading
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
@@ -19,17 +18,17 @@ from finops_exporter.asking import Patience
 from finops_exporter.customers import count
 from finops_exporter.errors import FinopsError, StoreError
 from finops_exporter.kernel import Kernel, Source
+from finops_exporter.landing import provider_lines, source_lines
 from finops_exporter.memory import give_back
-from finops_exporter.model import utc_midnight
 from finops_exporter.scheduler import Scheduler, Surroundings
 from finops_exporter.store.budgets import apply_configured
 from finops_exporter.store.migrate import migrate
 from finops_exporter.web import server
-from finops_exporter.web.views import ProviderLine, SourceLine, Views
+from finops_exporter.web.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from finops_exporter.ai_budget.service import AiService
     from finops_exporter.customer_config import Customers
@@ -188,8 +187,8 @@ class Service:
             page=lambda: self._exposition.page,
             not_ready=self._not_ready,
             problem=self._problem,
-            providers=self._providers,
-            sources=self._sources,
+            providers=lambda: provider_lines(self._exposition.snapshot, self._parts.clock()),
+            sources=lambda: source_lines(self._exposition.snapshot),
             version=__version__,
         )
         try:
@@ -298,31 +297,6 @@ class Service:
         problem = self._exposition.problem
         return f"The last good values are shown: {problem}" if problem else ""
 
-    def _providers(self) -> list[ProviderLine]:
-        snapshot = self._exposition.snapshot
-        return [
-            ProviderLine(
-                time.provider,
-                f"{time.month:%Y-%m}",
-                time.newest_complete.isoformat(),
-                _age(self._parts.clock() - utc_midnight(time.newest_complete) - timedelta(days=1)),
-            )
-            for time in (snapshot.times if snapshot else ())
-        ]
-
-    def _sources(self) -> list[SourceLine]:
-        snapshot = self._exposition.snapshot
-        return [
-            SourceLine(
-                state.source,
-                state.outcome,
-                f"{state.started_at:%Y-%m-%d %H:%M}",
-                f"{state.last_success:%Y-%m-%d %H:%M}" if state.last_success else "never",
-                state.error or "",
-            )
-            for state in (snapshot.sources if snapshot else ())
-        ]
-
 
 def _apply(database: Database, budgets: Sequence[Budget], now: datetime) -> None:
     """Take the configured budgets over, and tell what that changed: others may rely on those."""
@@ -337,12 +311,6 @@ def _leave() -> None:
     """End the process although a thread waits for a database that does not answer."""
     log.error("a run did not end in time; what it has not committed is rolled back")
     os._exit(1)
-
-
-def _age(age: timedelta) -> str:
-    if age >= timedelta(days=2):
-        return f"{age.days} days ago"
-    return f"{max(0, round(age.total_seconds() / 3600))} hours ago"
 
 
 def _url(scheme: str, host: str, port: int) -> str:
