@@ -1,4 +1,4 @@
-"""What the drills share: one budget that is overspent, and that nobody hears of it twice."""
+"""One budget that is overspent, its bill, and that nobody hears of it twice."""
 
 from __future__ import annotations
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from e2e.drilling import BUDGET, bill
 from e2e.hearing import EVERYBODY
 from e2e.stack import Wishes
-from integration.bills import charge, write_bill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,27 +17,11 @@ if TYPE_CHECKING:
     from e2e.stack import Stack
     from e2e.story import Story
 
-BUDGET = {
-    "name": "shop",
-    "scope": "account",
-    "value": "100",
-    "amount": 1000,
-    "period": "monthly",
-    "thresholds": [80, 100],
-    "owner": "web team",
-}
-
 
 @pytest.fixture(scope="module")
 def wishes(folder: Path) -> Wishes:
     bill(folder, "500")
     return Wishes([{"paths": [str(folder / "*.csv")]}], {"budgets": [BUDGET]})
-
-
-def bill(folder: Path, amount: str) -> None:
-    """What the provider says of yesterday, in a file that takes the place of the one before."""
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    write_bill(folder / "bill.csv", charge(str(yesterday), amount, SubAccountId="100"))
 
 
 def test_a_bill_past_its_budget_is_told_to_everybody_and_so_is_its_end(
