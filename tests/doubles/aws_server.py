@@ -6,19 +6,20 @@ request. For all that moto's server does not do: throttling, expired tokens, hal
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from doubles.aws_bill import RefusedRequest
+from doubles.threaded import ThreadedServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from aiohttp.typedefs import Handler
 
 Answer = dict[str, Any]
 
@@ -45,48 +46,25 @@ HALF_A_PAGE = Fault(breaks="half")
 DEAD_LINE = Fault(breaks="dead")
 
 
-class AwsServer:
+class AwsServer(ThreadedServer):
     """Serves `answers[operation](request)` on a free port of 127.0.0.1 until it is left.
 
     `asked` holds every request as (operation, body); `keys` the access keys they were signed with.
     """
 
     def __init__(self, **answers: Callable[[Mapping[str, Any]], Answer]) -> None:
+        super().__init__()
         self.answers = answers
         self.faults: deque[Fault | None] = deque()
         self.asked: list[tuple[str, Answer]] = []
         self.keys: list[str] = []
-        self.url = ""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._runner: web.AppRunner | None = None
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(30)
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(30)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(30)
-        self._loop.close()
 
     def count(self, operation: str = "GetCostAndUsage") -> int:
         """How many requests of the operation came, answered or not."""
         return sum(name == operation for name, _ in self.asked)
 
-    async def _start(self) -> None:
-        app = web.Application()
-        app.router.add_post("/", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-
-    async def _stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+    def _handlers(self) -> Mapping[str, Handler]:
+        return {"/": self._handle}
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         operation = request.headers["X-Amz-Target"].partition(".")[2]

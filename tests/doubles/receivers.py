@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import trustme
 from aiohttp import web
@@ -13,10 +11,14 @@ from aiohttp import web
 from doubles.mailbox import Mailbox
 from doubles.pagerduty import PagerDuty
 from doubles.slack import Slack
+from doubles.threaded import ThreadedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import asyncio
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from aiohttp.typedefs import Handler
 
     from doubles.mailbox import Mail
     from doubles.pagerduty import Event
@@ -43,22 +45,20 @@ class DeadMansSwitch:
         return web.Response()
 
 
-class Receivers:
+class Receivers(ThreadedServer):
     """Servers on free ports of 127.0.0.1 until they are left; what each got is in its own lists.
 
     `arrived` is told of everything that came for people, from the thread of the servers.
     """
 
     def __init__(self, arrived: Callable[[Told], None] = lambda _told: None) -> None:
+        super().__init__()
         self.mail = Mailbox(arrived)
         self.slack = Slack(arrived)
         self.pagerduty = PagerDuty(arrived)
         self.switch = DeadMansSwitch()
-        self.url = self.smarthost = ""
+        self.smarthost = ""
         self._authority = trustme.CA()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._runner: web.AppRunner | None = None
         self._smtp: asyncio.Server | None = None
 
     @property
@@ -81,33 +81,19 @@ class Receivers:
         """The certificate by which the mail server is known."""
         self._authority.cert_pem.write_to_path(path)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(30)
-        return self
+    def _handlers(self) -> Mapping[str, Handler]:
+        return {
+            Slack.PATH: self.slack.post,
+            "/v2/enqueue": self.pagerduty.enqueue,
+            "/finops": self.switch.ping,
+        }
 
-    def __exit__(self, *_exception: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(30)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(30)
-        self._loop.close()
-
-    async def _start(self) -> None:
-        app = web.Application()
-        app.router.add_post(Slack.PATH, self.slack.post)
-        app.router.add_post("/v2/enqueue", self.pagerduty.enqueue)
-        app.router.add_post("/finops", self.switch.ping)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+    async def _begin(self) -> None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority.issue_cert("127.0.0.1").configure_cert(tls)
         self._smtp = await self.mail.serve(tls)
         self.smarthost = f"127.0.0.1:{self._smtp.sockets[0].getsockname()[1]}"
 
-    async def _stop(self) -> None:
+    async def _end(self) -> None:
         if self._smtp is not None:
             self._smtp.close()
-        if self._runner is not None:
-            await self._runner.cleanup()

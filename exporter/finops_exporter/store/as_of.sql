@@ -79,6 +79,7 @@ SELECT anomaly_id, provider, account_id, service, day,
             THEN status ELSE 'open' END AS status
 FROM cost_anomalies;
 
+-- As migration 0007 has it: a view keeps the tables that it was made with, so it is made anew on these.
 CREATE TEMPORARY VIEW announced_anomalies AS
 SELECT a.anomaly_id, p.change_id, p.note
 FROM cost_anomalies a
