@@ -19,7 +19,7 @@ import numpy as np
 from integration.processes import environment
 from shared import ROOT
 
-from .harness import FEWEST_ROUNDS, NotMeasured, Row, bar, say, within
+from .harness import NotMeasured, Row, bar, say, within
 from .processes import VARIABLES
 from .series.batch import DAYS
 from .series.made import JUDGING, make
@@ -39,6 +39,7 @@ PYTHON = ROOT / ".cache/bench-venv/bin/python"
 SCRIPT = ROOT / "tests/bench/decompose_series.py"
 
 ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ROUNDS = 5
 DECOMPOSED = 40
 """So few series tell what MSTL takes for one: it takes them one after the other."""
 
@@ -109,7 +110,7 @@ def _forecasts(batches: list[Batch]) -> Iterator[Row]:
 
 
 def _cost(*, quick: bool) -> Iterator[Result]:
-    count = 1_000 if quick else 10_000
+    count = 3_000 if quick else 10_000  # with fewer, what a process needs to warm up weighs more
     speed = f"detect and forecast {count} series x {DAYS} days"
     many = f"peak memory, 100000 series x {DAYS} days"
     say(speed)
@@ -140,7 +141,7 @@ def _has_statsmodels() -> bool:
 def _seconds(ours: tuple[object, ...], theirs: tuple[object, ...]) -> dict[str, float]:
     """Both sides take turns; the medians."""
     taken: dict[str, list[float]] = {"ours": [], MSTL: []}
-    for _ in range(FEWEST_ROUNDS):
+    for _ in range(ROUNDS):
         taken[MSTL].append(_told(*theirs)["seconds"])
         taken["ours"].append(_told(*ours)["seconds"])
     return {name: median(seconds) for name, seconds in taken.items()}
