@@ -193,7 +193,7 @@ def test_recordings_come_from_the_blocks(filled: Path, fed: Database) -> None:
     split = runpy.run_path(str(ROOT / "tools" / "rules_in_order.py"))["main"]
     split(filled / "ordered", FILES)
     levels = sorted((filled / "ordered").iterdir())
-    assert len(levels) == 5
+    assert len(levels) == 6
     for level in levels:
         with prometheus(filled, None, options=[KEEP]) as server:
             create_blocks(
