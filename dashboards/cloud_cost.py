@@ -1,0 +1,402 @@
+"""finops-cloud-cost: what the clouds cost this month, what was planned, and what drives it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from grafana_foundation_sdk.builders import common as common_builders
+from grafana_foundation_sdk.builders import gauge, piechart, table
+from grafana_foundation_sdk.builders.piechart import PieChartLegendOptions
+from grafana_foundation_sdk.models import common
+from grafana_foundation_sdk.models.piechart import PieChartLegendValues, PieChartType
+
+from dashboards.shared import (
+    BLUE,
+    EXACT,
+    GREEN,
+    GREY,
+    RATIO,
+    RED,
+    THROUGH,
+    USD,
+    YELLOW,
+    Column,
+    Words,
+    band,
+    bars,
+    by_value,
+    course,
+    dashboard,
+    figure,
+    firing,
+    fixed,
+    grid,
+    lines,
+    look_at,
+    looks,
+    newest,
+    now,
+    of_budget,
+    panel,
+    rows,
+    steps,
+    through,
+    variable,
+)
+
+if TYPE_CHECKING:
+    from grafana_foundation_sdk.builders import dashboard as builders
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    from dashboards.shared import Panel
+
+UID = "finops-cloud-cost"
+
+CHOSEN = 'provider=~"$provider",account_id=~"$account",service=~"$service",region=~"$region"'
+MONTHS = "provider_account_service_region:cloud_cost_monthly_usd:sum"
+MONTH = f"{MONTHS}{{{CHOSEN}}}"
+DAYS = "provider_account_service_region:cloud_cost_daily_usd:sum"
+SERVICE = "provider, account_id, service"
+
+SCOPES = ("team", "environment", "service", "account")
+"""Variables that are also scopes of budgets, in the order in which a chosen one is taken."""
+
+STORAGE = (
+    "(?i).*(storage|s3|ebs|ec2 - other|volumes|elastic block|file system|fsx|glacier|backup|disk"
+    "|rds|relational database|aurora|sql|spanner|bigtable|dynamodb|cosmos|netapp).*"
+)
+"""Services that keep data, by the names of AWS, Google Cloud and Azure. Cost Explorer bills EBS as
+"EC2 - Other"."""
+
+NO_COST = "Nothing is stored for this choice: finops-exporter sources shows what was read"
+NO_BUDGET = "No budget for this choice: finops-exporter budget set --help"
+
+
+def build() -> Dashboard:
+    """Figures, their course, what drives them, storage."""
+    return dashboard(
+        UID,
+        "What the clouds cost this month, what was planned, where it goes and how it changes.",
+        "5m",
+        "now-35d",
+        variables=_variables(),
+        annotations=[
+            firing("Budget alerts", "cloud-budget", "budget", RED),
+            firing("Trends and anomalies", "trend", "service", YELLOW),
+        ],
+        parts={
+            "": [_spend(), _limit(), _used(), _per_customer(), _course(), _growth()],
+            "Where it goes": [_drivers(), _by_service(), _by_region(), _storage()],
+        },
+    )
+
+
+def _variables() -> list[builders.QueryVariable]:
+    of = 'provider=~"$provider"'
+    account = f'{of},account_id=~"$account"'
+    return [
+        variable("provider", "provider", "provider:cloud_billing_newest_day_timestamp_seconds:max"),
+        variable("account", "account_id", f"provider_account:cloud_cost_monthly_usd:sum{{{of}}}"),
+        variable(
+            "region", "region", f"provider_account_region:cloud_cost_monthly_usd:sum{{{account}}}"
+        ),
+        variable(
+            "service",
+            "service",
+            f"provider_account_service:cloud_cost_monthly_usd:sum{{{account}}}",
+        ),
+        variable("team", "team", f"team:cloud_cost_allocated_monthly_usd:sum{{{of}}}"),
+        variable(
+            "environment",
+            "environment",
+            f"environment:cloud_cost_allocated_monthly_usd:sum{{{of}}}",
+        ),
+        variable("budget", "budget", "budget:cloud_budget_limit_usd:sum"),
+        through("$provider"),
+    ]
+
+
+def _of_budgets(metric: str) -> str:
+    """A metric of the chosen budgets: by name, else by what else is chosen, else none."""
+    by_name = f'{metric}{{budget_period="current",budget=~"$budget",narrowed!~"$budget"}}'
+    by_scope = [
+        f'{metric}{{budget_period="current",period="monthly",scope_type="{scope}",'
+        f'scope_value=~"${scope}",narrowed!~"${scope}",narrowed=~"{before}"}}'
+        for scope, before in zip(SCOPES, _before(), strict=True)
+    ]
+    return " or ".join([by_name, *by_scope])
+
+
+def _before() -> list[str]:
+    """For each scope what must not be chosen, because it would be taken before it."""
+    found = ["$budget"]
+    for scope in SCOPES[:-1]:
+        found.append(f"{found[-1]}${scope}")
+    return found
+
+
+NARROWED = "$budget$team$environment$service$account$region"
+
+
+def _limits() -> str:
+    """What the chosen budgets allow, or the providers' own monthly ones where nothing is chosen."""
+    of_all = "provider:cloud_budget_monthly_limit_usd:sum"
+    return (
+        f'sum({of_all}{{provider=~"$provider",narrowed=~"{NARROWED}"}})'
+        f" or sum({_of_budgets('budget:cloud_budget_limit_usd:sum')})"
+    )
+
+
+def _spent() -> str:
+    """What the chosen budget, team, environment, service, region or account has cost this month."""
+    by_budget = (
+        'sum(budget:cloud_budget_spent_usd:sum{budget_period="current",budget=~"$budget",'
+        'narrowed!~"$budget"})'
+    )
+    by_tag = [
+        f'sum({tag}:cloud_cost_allocated_monthly_usd:sum{{provider=~"$provider",{tag}=~"${tag}",'
+        f'narrowed!~"${tag}",narrowed=~"{before}"}})'
+        for tag, before in (("team", "$budget"), ("environment", "$budget$team"))
+    ]
+    untagged = 'narrowed=~"$budget$team$environment"'
+    # With neither service nor region chosen a sum of accounts is enough, and quick over weeks.
+    few = (
+        'sum(provider_account:cloud_cost_monthly_usd:sum{provider=~"$provider",'
+        f'account_id=~"$account",{untagged},narrowed=~"$service$region"}})'
+    )
+    many = f'sum({MONTHS}{{{CHOSEN},{untagged},narrowed!~"$service$region"}})'
+    return " or ".join([few, many, by_budget, *by_tag])
+
+
+def _forecast(estimate: str) -> str:
+    of_all = f"provider:cloud_cost_forecast_usd:{estimate}"
+    return (
+        f'sum({of_all}{{horizon="month_end",provider=~"$provider",narrowed=~"{NARROWED}"}})'
+        f" or sum({_of_budgets(f'budget:cloud_budget_forecast_usd:{estimate}')})"
+    )
+
+
+def _spend() -> Panel:
+    words = Words(
+        "Monthly Spend" + THROUGH,
+        "What the month of the newest complete day has cost so far, of what is chosen above. A"
+        " team or an environment is told for all its accounts, services and regions. Credits and"
+        " taxes are in it, so it is the provider's own total.",
+        NO_COST,
+        "BudgetExceeded80Percent",
+    )
+    return panel(figure(USD), words, (6, 5), now(_spent(), "this month so far"))
+
+
+def _limit() -> Panel:
+    words = Words(
+        "Monthly Budget",
+        "What may be spent: the monthly budgets of the chosen providers; or, of what is chosen"
+        " above, that of the budget, team, environment, service or account.",
+        NO_BUDGET,
+        "FinOpsBudgetMissing",
+    )
+    return panel(figure(USD, colour=GREY), words, (6, 5), now(_limits(), "limit"))
+
+
+def _used() -> Panel:
+    used = "budget:cloud_budget_used:ratio"
+    words = Words(
+        "Budget Utilization %" + THROUGH,
+        "How much of its limit each budget has used in its current period, the six most used."
+        " Yellow from 80 %, red from 100 %, where alerts begin. What is chosen above picks the"
+        " budgets.",
+        NO_BUDGET,
+        "BudgetExceededCritical",
+    )
+    of_all = f'{used}{{budget_period="current",narrowed=~"{NARROWED}"}}'
+    chosen = f"sort_desc(topk(6, {of_all} or {_of_budgets(used)}))"
+    kind = (
+        gauge.Panel()
+        .unit(RATIO)
+        .decimals(0)
+        .min(0)
+        .max(1.2)
+        .thresholds(of_budget())
+        .color_scheme(by_value())
+        .show_threshold_markers(show_threshold_markers=True)
+        .reduce_options(newest())
+    )
+    return panel(kind, words, (6, 5), now(chosen, "{{budget}}"))
+
+
+def _per_customer() -> Panel:
+    each = "total:cloud_cost_per_customer_usd:ratio"
+    words = Words(
+        "Cost Per Customer" + THROUGH,
+        "The last 30 complete days of all providers by the customers who were active in them,"
+        " beside the 30 days before. Not narrowed by what is chosen above.",
+        "Not known: say in the configuration how customers are counted (key customers)",
+        "UnitEconomicsWorsening",
+    )
+    return panel(
+        figure(USD),
+        words,
+        (6, 5),
+        now(f'{each}{{window="current"}}', "last 30 days"),
+        now(f'{each}{{window="previous"}}', "30 days before"),
+    )
+
+
+def _course() -> Panel:
+    words = Words(
+        "Spend Trend vs Budget" + THROUGH,
+        "The month to date as it was known at each moment, what is allowed, and what the month"
+        " was expected to have cost at its end (likely, with the range of 80 % of outcomes)."
+        " Bounds of several providers are added up, so their true range is narrower. It falls"
+        " where a month begins.",
+        NO_COST,
+        "ForecastExceedsBudget",
+    )
+    kind = lines(USD).decimals(0).interval("1h")
+    band(kind)
+    looks(kind, "spent", {"color": fixed(BLUE), "custom.fillOpacity": 20})
+    dashes = {"fill": "dash", "dash": [10, 8]}
+    looks(kind, "budget", {"color": fixed(RED), "custom.lineStyle": dashes})
+    return panel(
+        kind,
+        words,
+        (16, 10),
+        course(_spent(), "spent"),
+        course(_limits(), "budget"),
+        course(_forecast("p10"), "forecast, low"),
+        course(_forecast("p50"), "forecast, likely"),
+        course(_forecast("p90"), "forecast, high"),
+    )
+
+
+def _growth() -> Panel:
+    def of(window: str) -> str:
+        return (
+            "provider_account:cloud_cost_trailing_30d_usd:sum"
+            f'{{window="{window}",provider=~"$provider",account_id=~"$account"}}'
+        )
+
+    def both(one: str, other: str) -> str:
+        return f"sum({of(one)} and on (provider, account_id) {of(other)})"
+
+    words = Words(
+        "Month-over-Month Growth %" + THROUGH,
+        "Each day: the last 30 complete days against the 30 before, so that months of different"
+        " lengths compare. Accounts that have only one of the two are left out. CostGrowthHigh"
+        " tells of more than 20 %.",
+        "Not known before 60 complete days are stored",
+        "CostGrowthHigh",
+    )
+    growth = f"{both('current', 'previous')} / ({both('previous', 'current')} > 0) - 1"
+    kind = bars(RATIO).decimals(1).thresholds(steps(GREEN, (0, YELLOW), (0.2, RED)))
+    kind.color_scheme(by_value()).thresholds_style(
+        common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
+    )
+    return panel(kind, words, (8, 10), course(growth, "growth"))
+
+
+def _by(label: str, most: int) -> str:
+    """The biggest values of a label, and all others in one, so that the parts are the whole."""
+    each = f"sum by ({label}) ({MONTH})"
+    others = f"sum({MONTH}) - sum(topk({most}, {each}))"
+    return (
+        f'topk({most}, {each}) or label_replace({others} > 0.005, "{label}", "all others", "", "")'
+    )
+
+
+def _pie(words: Words, label: str, kind: PieChartType) -> Panel:
+    legend = (
+        PieChartLegendOptions()
+        .display_mode(common.LegendDisplayMode.TABLE)
+        .placement(common.LegendPlacement.BOTTOM)
+        .show_legend(show_legend=True)
+        .values([PieChartLegendValues.VALUE, PieChartLegendValues.PERCENT])
+    )
+    pie = piechart.Panel().unit(USD).decimals(2).pie_type(kind).reduce_options(newest())
+    return panel(pie.legend(legend), words, (6, 12), now(_by(label, 8), f"{{{{{label}}}}}"))
+
+
+def _by_region() -> Panel:
+    words = Words(
+        "Cost by Region" + THROUGH,
+        "The month so far by region, the eight dearest and all others. What belongs to no region,"
+        " such as taxes and global services, has none in its name either.",
+        NO_COST,
+        "BudgetExceeded80Percent",
+    )
+    return _pie(words, "region", PieChartType.PIE)
+
+
+def _by_service() -> Panel:
+    words = Words(
+        "Cost by Service" + THROUGH,
+        "The month so far by service, the eight dearest and all others: together the month's"
+        " total.",
+        NO_COST,
+        "CostAnomalyDetected",
+    )
+    return _pie(words, "service", PieChartType.PIE)
+
+
+def _drivers() -> Panel:
+    words = Words(
+        "Top 10 Cost Drivers" + THROUGH,
+        "The services that cost most this month, each in its account: their share of what is"
+        " chosen, the newest complete day, and how that compares with the same weekday a week"
+        " before.",
+        NO_COST,
+        "CloudCostSpike",
+    )
+    return _services(words, (12, 12), f"topk(10, sum by ({SERVICE}) ({MONTH}))")
+
+
+def _storage() -> Panel:
+    words = Words(
+        "Storage Costs" + THROUGH,
+        "What is kept: object storage, disks, databases and backups, by the names of their"
+        " services. Cost Explorer bills EBS volumes as EC2 - Other, together with traffic.",
+        "No service that stores data has cost anything in this choice",
+        "S3BucketLarge",
+    )
+    kept = f'{MONTHS}{{{CHOSEN},service=~"{STORAGE}"}}'
+    return _services(words, (24, 9), f"topk(50, sum by ({SERVICE}) ({kept}))")
+
+
+def _services(words: Words, size: tuple[int, int], chosen: str) -> Panel:
+    """A table of services with their month, their share, and how their newest day compares."""
+
+    def day(offset: int) -> str:
+        all_ = f'sum by ({SERVICE}) ({DAYS}{{day_offset="{offset}",{CHOSEN}}})'
+        return f"({all_} and on ({SERVICE}) {chosen})"
+
+    kind = table.Panel()
+    grid(
+        kind,
+        [
+            Column("service", "Service", url=look_at(UID, service="Service", account="Account")),
+            Column("provider", "Provider", width=90),
+            Column("account_id", "Account"),
+            Column("Value #A", "Month, USD", EXACT, 2, 120),
+            Column("Value #B", "Share", RATIO, 1, 80),
+            Column("Value #C", "Newest day, USD", EXACT, 2, 130),
+            Column(
+                "Value #D",
+                "Week before",
+                RATIO,
+                1,
+                110,
+                thresholds=steps(GREEN, (0.0001, YELLOW), (0.2, RED)),
+            ),
+        ],
+        by="Month, USD",
+    )
+    return panel(
+        kind,
+        words,
+        size,
+        rows(chosen),
+        rows(f"{chosen} / scalar(sum({MONTH}))"),
+        rows(day(1)),
+        rows(f"{day(1)} / ({day(8)} > 0) - 1"),
+    )

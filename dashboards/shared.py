@@ -1,0 +1,454 @@
+"""What all dashboards have in common: data sources, variables, colours, units, links, the grid.
+
+A query asks only for what rules/ record, so that replicas and providers never count twice.
+Variables choose by label, and All is the pattern `.*`. A query that must know whether anything is
+chosen says so with a matcher on `narrowed`, a label that no series has: `narrowed=~"$service"`
+holds while `$service` is All (`.*` matches what is not there), `narrowed!~"$service"` as soon as a
+service is chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
+
+from grafana_foundation_sdk.builders import common as common_builders
+from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.builders import prometheus, stat, table, timeseries
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.variants import Dataquery
+from grafana_foundation_sdk.models import common
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Self
+
+PROMETHEUS = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
+POSTGRESQL = common.DataSourceRef(type_val="grafana-postgresql-datasource", uid="${postgresql}")
+
+RUNBOOKS = "https://runbooks.example.com/finops"
+"""A placeholder, as in rules/*.yaml: dashboards/README.md says how to replace it."""
+
+TITLES = {
+    "finops-overview": "FinOps overview",
+    "finops-cloud-cost": "FinOps cloud cost",
+    "finops-ai-budget": "FinOps AI budget",
+}
+
+ALL = ".*"
+LABEL_VALUES, QUERY_RESULT = 1, 3
+"""How the Prometheus data source numbers the kinds of questions that a variable asks."""
+
+USD = "currencyUSD"
+EXACT = "locale"
+"""Money in a table: every digit group and two decimals, where `currencyUSD` would say $12.3 K."""
+
+RATIO = "percentunit"
+COUNT = "short"
+
+BLUE, GREEN, YELLOW, RED, GREY = "blue", "green", "#EAB839", "red", "#8e8e8e"
+WARNING, EXCEEDED = 0.8, 1.0
+"""Of a budget: where BudgetExceeded80Percent and BudgetExceededCritical begin."""
+
+THROUGH = " (through ${through})"
+"""Ends the title of whatever adds up complete days."""
+
+
+Panel: TypeAlias = Builder[models.Panel]
+"""A panel of any kind that is finished."""
+
+
+class Worded(Protocol):
+    """What the builders of all kinds of panels have in common."""
+
+    def title(self, title: str) -> Self: ...
+    def description(self, description: str) -> Self: ...
+    def datasource(self, datasource: common.DataSourceRef) -> Self: ...
+    def span(self, w: int) -> Self: ...
+    def height(self, h: int) -> Self: ...
+    def no_value(self, no_value: str) -> Self: ...
+    def links(self, links: list[Builder[models.DashboardLink]]) -> Self: ...
+    def with_target(self, target: Builder[Dataquery]) -> Self: ...
+    def unit(self, unit: str) -> Self: ...
+    def thresholds(self, thresholds: Builder[models.ThresholdsConfig]) -> Self: ...
+    def color_scheme(self, color: Builder[models.FieldColor]) -> Self: ...
+
+
+P = TypeVar("P", bound=Worded)
+
+
+class Overridden(Protocol):
+    """Panels whose series or columns can differ from the others."""
+
+    def override_by_name(self, name: str, properties: list[models.DynamicConfigValue]) -> Self: ...
+
+
+class Sql(Dataquery, Builder[Dataquery]):
+    """A query of the PostgreSQL data source, for which the SDK has no model."""
+
+    def __init__(self, sql: str, shape: Literal["table", "time_series"]) -> None:
+        self.sql = sql
+        self.shape = shape
+        self.ref_id = ""
+
+    def to_json(self) -> dict[str, object]:
+        """As Grafana keeps it."""
+        return {
+            "datasource": POSTGRESQL,
+            "editorMode": "code",
+            "format": self.shape,
+            "rawQuery": True,
+            "rawSql": self.sql,
+            "refId": self.ref_id,
+        }
+
+    def build(self) -> Dataquery:
+        """Itself: there is nothing left to build."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a panel says of itself: its title, what it means, what it tells when it is empty."""
+
+    title: str
+    about: str
+    empty: str
+    runbook: str
+
+
+def panel(kind: P, words: Words, size: tuple[int, int], *queries: Builder[Dataquery]) -> P:
+    """The panel with its words, its width and height in the grid of 24 columns, and its queries."""
+    width, height = size
+    kind.title(words.title).description(words.about).no_value(words.empty)
+    kind.span(width).height(height).datasource(PROMETHEUS)
+    kind.links([link(f"Runbook: {words.runbook}", f"{RUNBOOKS}/{words.runbook}.md", new_tab=True)])
+    for query in queries:
+        kind.with_target(query)
+    return kind
+
+
+def now(expr: str, legend: str) -> prometheus.Dataquery:
+    """The values of an expression at this moment, a series each."""
+    return _query(expr).instant().legend_format(legend)
+
+
+def rows(expr: str) -> prometheus.Dataquery:
+    """The values of an expression at this moment as rows of a table, a column a label."""
+    return _query(expr).instant().format(PromQueryFormat.TABLE)
+
+
+def course(expr: str, legend: str) -> prometheus.Dataquery:
+    """How the values of an expression went."""
+    return _query(expr).range().legend_format(legend)
+
+
+def _query(expr: str) -> prometheus.Dataquery:
+    return prometheus.Dataquery().datasource(PROMETHEUS).expr(expr)
+
+
+def figure(unit: str, *, colour: str = BLUE) -> stat.Panel:
+    """A big figure for each series, with its name below it."""
+    return (
+        stat.Panel()
+        .unit(unit)
+        .decimals(2 if unit == USD else 0)
+        .thresholds(steps(colour))
+        .color_mode(common.BigValueColorMode.VALUE)
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .text_mode(common.BigValueTextMode.VALUE_AND_NAME)
+        .reduce_options(newest())
+    )
+
+
+def newest() -> common_builders.ReduceDataOptions:
+    """Of each series its newest value."""
+    return common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False)
+
+
+def lines(unit: str) -> timeseries.Panel:
+    """Lines over time, with a legend that tells the newest value."""
+    return (
+        timeseries.Panel()
+        .unit(unit)
+        .line_width(2)
+        .fill_opacity(0)
+        .show_points(common.VisibilityMode.NEVER)
+        .axis_soft_min(0)
+        .legend(
+            common_builders.VizLegendOptions()
+            .display_mode(common.LegendDisplayMode.TABLE)
+            .placement(common.LegendPlacement.BOTTOM)
+            .show_legend(show_legend=True)
+            .calcs(["lastNotNull"])
+        )
+        .tooltip(
+            common_builders.VizTooltipOptions()
+            .mode(common.TooltipDisplayMode.MULTI)
+            .sort(common.SortOrder.DESCENDING)
+        )
+    )
+
+
+def bars(unit: str) -> timeseries.Panel:
+    """A bar a day."""
+    return (
+        lines(unit)
+        .draw_style(common.GraphDrawStyle.BARS)
+        .fill_opacity(70)
+        .line_width(0)
+        .interval("1d")
+    )
+
+
+def steps(base: str, *above: tuple[float, str]) -> builders.ThresholdsConfig:
+    """The colour at first, and from each value on."""
+    found = [models.Threshold(value=None, color=base)]
+    found += [models.Threshold(value=value, color=colour) for value, colour in above]
+    return builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(found)
+
+
+def of_budget() -> builders.ThresholdsConfig:
+    """Green, yellow near the limit, red from the limit on."""
+    return steps(GREEN, (WARNING, YELLOW), (EXCEEDED, RED))
+
+
+def by_value() -> builders.FieldColor:
+    """The colour of a value is that of its threshold."""
+    return builders.FieldColor().mode(models.FieldColorModeId.THRESHOLDS)
+
+
+def fixed(colour: str) -> dict[str, str]:
+    """This colour, whatever the value is."""
+    return {"mode": "fixed", "fixedColor": colour}
+
+
+def looks(kind: Overridden, name: str, properties: Mapping[str, object]) -> None:
+    """What is different in the series or the column of this name."""
+    kind.override_by_name(
+        name,
+        [models.DynamicConfigValue(id_val=key, value=value) for key, value in properties.items()],
+    )
+
+
+def band(kind: timeseries.Panel) -> None:
+    """A forecast as a thin line in the area between its low and its high estimate."""
+    looks(kind, "forecast, likely", {"color": fixed(GREEN), "custom.lineWidth": 1})
+    looks(kind, "forecast, low", {"color": fixed(GREEN), "custom.lineWidth": 0})
+    looks(
+        kind,
+        "forecast, high",
+        {
+            "color": fixed(GREEN),
+            "custom.lineWidth": 0,
+            "custom.fillBelowTo": "forecast, low",
+            "custom.fillOpacity": 15,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: a label, or `Value #A`, `Value #B` and so on for the queries."""
+
+    field: str
+    name: str
+    unit: str = ""
+    decimals: int | None = None
+    width: int | None = None
+    url: str = ""
+    thresholds: builders.ThresholdsConfig | None = None
+
+
+def grid(kind: table.Panel, columns: Sequence[Column], *, by: str = "", up: bool = False) -> None:
+    """Join the rows of all queries by their labels; the columns in this order, sorted by one."""
+    kind.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
+    names = {column.field: column.name for column in columns}
+    if "Value #A" in names:  # what Grafana calls it while it is the only query with an answer
+        names["Value"] = names["Value #A"]
+    # What is not listed is left out: a label of tomorrow shall not widen the table.
+    kind.with_transformation(
+        models.DataTransformerConfig(
+            id_val="filterFieldsByName", options={"include": {"names": [*names]}}
+        )
+    )
+    kind.with_transformation(
+        models.DataTransformerConfig(
+            id_val="organize",
+            options={
+                "excludeByName": {},
+                "indexByName": {field: place for place, field in enumerate(names)},
+                "renameByName": names,
+            },
+        )
+    )
+    kind.cell_height(common.TableCellHeight.SM).show_header(show_header=True)
+    if by:
+        order = common_builders.TableSortByFieldState().display_name(by).desc(desc=not up)
+        kind.sort_by([order])
+    for column in columns:
+        if properties := _looks(column):
+            looks(kind, column.name, properties)
+
+
+def _looks(column: Column) -> dict[str, object]:
+    found: dict[str, object] = {}
+    if column.unit:
+        found["unit"] = column.unit
+    if column.decimals is not None:
+        found["decimals"] = column.decimals
+    if column.width:
+        found["custom.width"] = column.width
+    if column.url:
+        found["links"] = [{"title": "Look closer", "url": column.url}]
+    if column.thresholds:
+        found["thresholds"] = column.thresholds.build()
+        found["custom.cellOptions"] = {"type": "color-text"}
+    return found
+
+
+def link(title: str, url: str, *, new_tab: bool = False) -> builders.DashboardLink:
+    """A link to an address; relative ones stay in this Grafana."""
+    made = builders.DashboardLink(title).type(models.DashboardLinkType.LINK).url(url)
+    return made.target_blank(target_blank=new_tab)
+
+
+def look_at(uid: str, **variables: str) -> str:
+    """The address of a dashboard, with variables from columns of the row and the same time."""
+    chosen = "&".join(
+        f'var-{name}=${{__data.fields["{column}"]:percentencode}}'
+        for name, column in variables.items()
+    )
+    return f"/d/{uid}?{chosen}&${{__url_time_range}}"
+
+
+def variable(name: str, label: str, series: str) -> builders.QueryVariable:
+    """What can be chosen: the values that a label of some series has, several of them, or all."""
+    return (
+        _asked(name, name.capitalize(), f"label_values({series}, {label})", LABEL_VALUES)
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(ALL)
+        .current(models.VariableOption(text=["All"], value=["$__all"]))
+        .sort(models.VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
+    )
+
+
+def through(provider: str = ALL) -> builders.QueryVariable:
+    """The newest day (UTC) through which everything is complete that the chosen providers bill.
+
+    A provider that ended more than 40 days before the others holds nothing back. Days are told as
+    text by PromQL itself: Grafana would tell them in the time zone of the browser.
+    """
+    of_all = f'provider:cloud_billing_newest_day_timestamp_seconds:max{{provider=~"{provider}"}}'
+    day = f"min({of_all} > scalar(max({of_all})) - 40 * 86400)"
+    number = f"year({day}) * 10000 + month({day}) * 100 + day_of_month({day})"
+    text = (
+        f'label_replace(count_values("day", {number}), "day", "$1-$2-$3", "day", "(....)(..)(..)")'
+    )
+    return (
+        _asked("through", "Complete through", f"query_result({text})", QUERY_RESULT)
+        .regex('/day="([^"]+)"/')
+        .description("The newest day (UTC) that is complete for every chosen provider")
+    )
+
+
+def _asked(name: str, label: str, query: str, kind: int) -> builders.QueryVariable:
+    return (
+        builders.QueryVariable(name)
+        .label(label)
+        .datasource(PROMETHEUS)
+        .query(
+            {
+                "qryType": kind,
+                "query": query,
+                "refId": "PrometheusVariableQueryEditor-VariableQuery",
+            }
+        )
+        .definition(query)
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+    )
+
+
+def data_source(name: str, label: str, kind: str, uid: str) -> builders.DatasourceVariable:
+    """The data source that a dashboard asks: any of its kind, at first the one we provision."""
+    return (
+        builders.DatasourceVariable(name)
+        .label(label)
+        .type(kind)
+        .current(models.VariableOption(text=uid, value=uid))
+    )
+
+
+def firing(name: str, category: str, label: str, colour: str) -> builders.AnnotationQuery:
+    """A mark for as long as alerts of a category fire."""
+    expr = f'ALERTS{{alertstate="firing",category="{category}"}}'
+    asked = course(expr, "").ref_id("Anno").interval("5m")
+    return (
+        builders.AnnotationQuery()
+        .name(name)
+        .enable(enable=True)
+        .datasource(PROMETHEUS)
+        .expr(expr)
+        .target(asked)
+        .title_format("{{alertname}}")
+        .text_format(f"{{{{{label}}}}}")
+        .tag_keys("severity")
+        .step("5m")
+        .icon_color(colour)
+    )
+
+
+def dashboard(
+    uid: str,
+    about: str,
+    refresh: str,
+    since: str,
+    *,
+    variables: Sequence[Builder[models.VariableModel]],
+    parts: Mapping[str, Sequence[Panel]],
+    annotations: Sequence[Builder[models.AnnotationQuery]] = (),
+) -> models.Dashboard:
+    """A dashboard of rows, each with its heading (none where it is empty) and its panels."""
+    made = (
+        builders.Dashboard(TITLES[uid])
+        .uid(uid)
+        .description(about)
+        .tags(["finops"])
+        .readonly()
+        .timezone("utc")
+        .refresh(refresh)
+        .time(since, "now")
+        .tooltip(models.DashboardCursorSync.CROSSHAIR)
+    )
+    first = data_source("datasource", "Data source", "prometheus", "finops-prometheus")
+    made.variables([first, *variables]).annotations([*annotations])
+    for other, title in TITLES.items():
+        if other != uid:
+            to = link(title, f"/d/{other}").include_vars(include_vars=True)
+            made.link(to.keep_time(keep_time=True))
+    for heading, panels in parts.items():
+        if heading:
+            made.with_row(builders.Row(heading))
+        for one in panels:
+            made.with_panel(one)
+    return _numbered(made.build())
+
+
+def _numbered(made: models.Dashboard) -> models.Dashboard:
+    """Panels get their numbers, and queries their letters, by their places.
+
+    Links and annotations are shown beside the variables: the SDK would put them into a menu.
+    """
+    shown: list[Any] = [*(made.links or ()), *(made.annotations.list_val or ())]
+    for one in shown:
+        one.placement = None
+    for number, placed in enumerate(made.panels or [], 1):
+        placed.id_val = number
+        targets: list[Any] = getattr(placed, "targets", None) or []
+        for letter, target in zip(ascii_uppercase, targets, strict=False):
+            target.ref_id = letter
+    return made
