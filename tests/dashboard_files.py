@@ -61,7 +61,7 @@ class Panel:
     @property
     def source(self) -> str:
         """The uid of its data source; empty when it has none."""
-        return str(self.fields.get("datasource", {}).get("uid", ""))
+        return str((self.fields.get("datasource") or {}).get("uid", ""))
 
     @property
     def defaults(self) -> Fields:
@@ -106,6 +106,8 @@ class Variable:
 class Dashboard:
     """One dashboard; `panels` has those in collapsed rows as well, and the rows themselves."""
 
+    file: str
+    """The name of its file, without .json."""
     uid: str
     title: str
     description: str
@@ -131,12 +133,13 @@ class Dashboard:
 
 def load(file: Path) -> Dashboard:
     """The dashboard in a file. Raises ValueError for what is no JSON."""
-    return read(json.loads(file.read_text(encoding="utf-8")))
+    return read(json.loads(file.read_text(encoding="utf-8")), file.stem)
 
 
-def read(fields: Fields) -> Dashboard:
+def read(fields: Fields, file: str = "") -> Dashboard:
     """The dashboard that this JSON describes."""
     return Dashboard(
+        file=file or str(fields.get("uid", "")),
         uid=str(fields.get("uid", "")),
         title=str(fields.get("title", "")),
         description=str(fields.get("description", "")),

@@ -111,9 +111,9 @@ def link(dashboard: Dashboard, url: str, chosen: Chosen) -> str:
 
 
 def names(text: str) -> set[str]:
-    """The variables that a text refers to, without those that Grafana has itself."""
+    """The variables that a text refers to, without those that Grafana has itself, and amounts."""
     found = {m["plain"] or m["old"] or m["braced"] for m in REFERENCE.finditer(text)}
-    return {name for name in found if not name.startswith("__") and not name.isdigit()}
+    return {name for name in found if not name.startswith("__") and not name[0].isdigit()}
 
 
 def interpolate(dashboard: Dashboard, text: str, chosen: Chosen, default: Format) -> str:
