@@ -21,7 +21,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help docs run run-tools test check lint unit integration e2e simulated test-timescale bench bench-quick bench-tools clean tools prices
+.PHONY: help docs dashboards run run-tools test check lint unit integration e2e simulated test-timescale bench bench-quick bench-tools clean tools prices
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -106,6 +106,9 @@ docs: .venv/.dev-stamp ## write the generated pages of docs/
 	@$(BIN)/python -c 'from finops_exporter.exposition.catalogue import as_markdown; print(as_markdown(), end="")' > docs/metrics.md
 	@$(BIN)/python tools/alerts_page.py > .cache/alerts.md
 	@mv .cache/alerts.md docs/alerts.md
+
+dashboards: .venv/.dev-stamp ## write dashboards/*.json from the Python beside them
+	@$(BIN)/python -m dashboards
 
 prices: .venv/.dev-stamp ## write the table of AI prices anew, from the genai-prices of uv.lock
 	@$(BIN)/python tools/flatten_prices.py > .cache/prices.jsonl

@@ -267,7 +267,7 @@ def _budgets() -> Panel:
             Column("Value #B", "Spent, USD", EXACT, 2, 110),
             Column("Value #C", "Limit, USD", EXACT, 2, 110),
             Column("Value #D", "A day, USD", EXACT, 2, 100),
-            Column("Value #E", "Used up", "dateTimeAsIsoNoDateIfToday", width=160),
+            Column("Value #E", "Used up", "dateTimeAsIso", width=160),
         ],
         by="Used",
     )
@@ -428,7 +428,7 @@ def _ages() -> Panel:
         [
             Column("provider", "Provider", width=90),
             Column("collector", "Source"),
-            Column("Value #A", "Stored", "bool_yes_no", width=80),
+            Column("Value #A", "Newest run", width=100),
             Column("Value #B", "Last success", "dateTimeFromNow", width=130),
             Column("Value #C", "Newest day", "dateTimeAsIso", width=170),
             Column(
@@ -441,6 +441,15 @@ def _ages() -> Panel:
             ),
         ],
         by="Overdue",
+    )
+    outcomes = {"1": {"text": "stored", "color": GREEN}, "0": {"text": "failed", "color": RED}}
+    looks(
+        kind,
+        "Newest run",
+        {
+            "mappings": [{"type": "value", "options": outcomes}],
+            "custom.cellOptions": {"type": "color-text"},
+        },
     )
     success = "provider_collector:finops_collector_last_success_timestamp_seconds:max"
     return panel(
@@ -456,7 +465,7 @@ def _ages() -> Panel:
 
 def _sums() -> Panel:
     words = Words(
-        "Provider's Total Minus Ours",
+        "Reconciliation" + THROUGH,
         "What the provider's own total of a month has more than the sum of our parts, where it"
         " tells one; and by how much days that were already stored have changed in the last 7"
         " days (all months).",
