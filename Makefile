@@ -58,7 +58,8 @@ lint: .venv/.dev-stamp ## style, types, direction of imports
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@tools/pint
+	@tools/go-linter pint
+	@tools/go-linter dashboard-linter
 
 unit: .venv/.dev-stamp
 	@$(BIN)/pytest -q tests/unit tests/collectors -n 2

@@ -17,7 +17,7 @@ from shared import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCRIPTS = ("tools/debian-tool", "tools/pint", "tools/timescale", ".ci/run")
+SCRIPTS = ("tools/debian-tool", "tools/go-linter", "tools/timescale", ".ci/run")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MAKEFILE = (ROOT / "Makefile").read_text()
 
@@ -143,40 +143,75 @@ def test_debian_tool_fails_and_leaves_nothing(run_tool: Tool, apt: str, dpkg: st
     assert list(run_tool.tools.iterdir()) == []
 
 
-def test_without_go_pint_is_left_out_in_one_line(run_tool: Tool) -> None:
-    done = run_tool("pint")
+each_linter = pytest.mark.parametrize("linter", ["pint", "dashboard-linter"])
+
+
+@each_linter
+def test_without_go_a_linter_is_left_out_in_one_line(run_tool: Tool, linter: str) -> None:
+    done = run_tool("go-linter", linter)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "pint: left out, there is no Go to build it with\n"
+    assert done.stdout == f"{linter}: left out, there is no Go to build it with\n"
     assert not (run_tool.script.parent / ".cache").exists()
 
 
-def test_a_pint_that_cannot_be_built_is_left_out_and_tried_again_a_day_later(
-    run_tool: Tool,
+def test_a_linter_has_a_name_that_is_known(run_tool: Tool) -> None:
+    for arguments in ((), ("vet",)):
+        done = run_tool("go-linter", *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == "usage: tools/go-linter pint|dashboard-linter\n"
+
+
+@each_linter
+def test_a_linter_that_cannot_be_built_is_left_out_and_tried_again_a_day_later(
+    run_tool: Tool, linter: str
 ) -> None:
     run_tool.fake("go", "echo once >>$(dirname $0)/asked; echo refused >&2; exit 1")
     for _ in range(2):
-        done = run_tool("pint")
+        done = run_tool("go-linter", linter)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith("pint: left out, its module v")
+        assert done.stdout.startswith(f"{linter}: left out, its module v")
         assert done.stdout.count("\n") == 1
     assert (run_tool.bin / "asked").read_text() == "once\n"
 
-    (marker,) = (run_tool.script.parent / ".cache/pint").glob("refused-*")
+    (marker,) = (run_tool.script.parent / ".cache" / linter).glob("refused-*")
     os.utime(marker, (0, 0))
-    run_tool("pint")
+    run_tool("go-linter", linter)
     assert (run_tool.bin / "asked").read_text() == "once\nonce\n"
 
 
 @pytest.mark.parametrize("found", [0, 1])
-def test_pint_is_built_once_and_what_it_finds_is_a_failure(run_tool: Tool, found: int) -> None:
-    built = f"echo '#!/bin/sh\necho \"$@\"; exit {found}' >$GOBIN/pint; chmod +x $GOBIN/pint"
+@pytest.mark.parametrize(
+    ("linter", "module", "calls"),
+    [
+        (
+            "pint",
+            "github.com/cloudflare/pint/cmd/pint",
+            ["--offline --no-color lint rules/*.yaml"],
+        ),
+        (
+            "dashboard-linter",
+            "github.com/grafana/dashboard-linter",
+            ["lint --strict dashboards/a.json", "lint --strict dashboards/b.json"],
+        ),
+    ],
+)
+def test_a_linter_is_built_once_and_what_it_finds_is_a_failure(
+    run_tool: Tool, linter: str, module: str, calls: list[str], found: int
+) -> None:
+    folder = run_tool.script.parent / "dashboards"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.json").touch()
+    program = f"$GOBIN/{linter}"
+    built = f"echo '#!/bin/sh\necho \"$@\"; exit {found}' >{program}; chmod +x {program}"
     run_tool.fake("go", f'echo "$GOTOOLCHAIN $*" >>$(dirname $0)/asked; {built}')
     for _ in range(2):
-        done = run_tool("pint")
+        done = run_tool("go-linter", linter)
         assert (done.returncode, done.stderr) == (found, "")
-        assert done.stdout == "--offline --no-color lint rules/*.yaml\n"
+        # The first dashboard with a fault ends it.
+        assert done.stdout.splitlines() == (calls[:1] if found else calls)
     (asked,) = (run_tool.bin / "asked").read_text().splitlines()
-    assert re.fullmatch(r"local install github.com/cloudflare/pint/cmd/pint@v[0-9.]+", asked)
+    assert re.fullmatch(rf"local install {module}@v[0-9.]+", asked)
 
 
 def test_timescale_is_for_root_only_and_says_so(run_tool: Tool) -> None:
