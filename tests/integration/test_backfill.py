@@ -18,7 +18,7 @@ from finops_exporter.store.database import Database
 from integration.feeding import cost, swap
 from integration.processes import as_url, configure, end, invoke, on_terminal, started, until
 from integration.scraping import prometheus
-from integration.test_as_of import bills, feed, insert_calls
+from integration.test_as_of import FIRST, bills, feed, insert_calls
 from integration.test_serve import yesterday
 from rule_files import FILES, RECORDINGS
 from shared import ROOT, tool
@@ -149,6 +149,10 @@ def test_a_real_prometheus_answers_what_sql_says(filled: Path, fed: Database) ->
             assert value(server, "sum(aws_cost_monthly_usd)", moment) == expected
             team = 'sum(aws_cost_allocated_monthly_usd{tag="team"})'
             assert value(server, team, moment) == expected
+            year = pytest.approx(billed(fed, aws_days, "2026-01-01", before))
+            assert (
+                value(server, f'sum(aws_cost_year_to_date_usd{{since="{FIRST}"}})', moment) == year
+            )
         day = 'sum(aws_cost_daily_usd{day_offset="1"})'
         assert value(server, day, "2026-10-01T12:02:00") == pytest.approx(
             billed(fed, aws_days, "2026-09-30", "2026-10-01")

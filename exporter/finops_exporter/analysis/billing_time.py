@@ -47,6 +47,11 @@ def previous_month(month: date) -> date:
     return month_of(month - DAY)
 
 
+def months_of_year(month: date) -> tuple[date, ...]:
+    """The months (their first days) from January of its year through `month`."""
+    return tuple(date(month.year, number, 1) for number in range(1, month.month + 1))
+
+
 def billing_month(newest_complete: date, now: datetime, hold: timedelta) -> date:
     """The month whose spend is "current", by its first day.
 

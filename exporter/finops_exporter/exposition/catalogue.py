@@ -44,6 +44,15 @@ COST_METRICS: Mapping[str, Metric] = {
             folds=_PLACE,
         ),
         Metric(
+            "cost_year_to_date_usd",
+            "gauge",
+            "The year of the current billing month (UTC), all stored days from since on through "
+            "that month; since is 1 January where the stored days reach back that far, else the "
+            f"day on which they begin, {_BASIS}.",
+            ("account_id", "since"),
+            folds=("account_id",),
+        ),
+        Metric(
             "cost_daily_usd",
             "gauge",
             f"All charges of one complete UTC day, counted back from the newest complete one "

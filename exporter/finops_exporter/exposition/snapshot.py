@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from finops_exporter.analysis.billing_time import (
     billing_month,
     common_complete_day,
+    months_of_year,
     newest_complete_day,
     offset_day,
     previous_month,
@@ -26,6 +27,7 @@ from finops_exporter.exposition.sources import add_sources
 from finops_exporter.model import Window, utc_midnight
 from finops_exporter.store import anomalies
 from finops_exporter.store.reads import Cost, snapshot_reader
+from finops_exporter.store.years import costs_of_months
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +81,7 @@ def build(
         generation = reader.generation()
         states = tuple(reader.source_states())
         _add_months(reader, families, settings)
+        _add_year(reader, families)
         _add_days(reader, families)
         _add_spans(reader, families, now)
         _add_truth(reader, families)
@@ -134,6 +137,22 @@ def _add_months(reader: SnapshotReader, families: Families, settings: Settings) 
         "cost_allocated_monthly_usd", reader.allocated(current, settings.tags), _with_month
     )
     families.add_worst("cost_unreconciled_usd", reader.unreconciled([*current, *before]))
+
+
+def _add_year(reader: SnapshotReader, families: Families) -> None:
+    # The year of the billing month, so that it turns when the months do.
+    costs = costs_of_months(
+        reader, [(time.provider, months_of_year(time.month)) for time in families.times.values()]
+    )
+    since: dict[str, date] = {}
+    for cost in costs:
+        first = max(cost.when, families.times[cost.provider].oldest)
+        since[cost.provider] = min(first, since.get(cost.provider, first))
+    families.add_costs(
+        "cost_year_to_date_usd",
+        costs,
+        lambda cost: (*cost.dimensions, str(since[cost.provider])),
+    )
 
 
 def _add_days(reader: SnapshotReader, families: Families) -> None:

@@ -492,6 +492,15 @@ JOIN cost_groups g ON g.provider = w.provider AND g.cut = w.cut
 JOIN cost_days d ON d.group_id = g.group_id AND d.day >= w.since AND d.day < w.until
 GROUP BY 1, 2, 3, 4;
 
+-- name: account_costs_of_months
+-- With the first month in which there are any.
+SELECT g.provider, min(m.month), g.account_id, g.currency, sum(m.billed), sum(m.effective)
+FROM unnest(%(providers)s::text[], %(months)s::date[], %(cuts)s::text[]) AS w(provider, month, cut)
+JOIN cost_groups g ON g.provider = w.provider AND g.cut = w.cut
+JOIN cost_series s USING (group_id)
+JOIN cost_months m ON m.series_id = s.series_id AND m.month = w.month
+GROUP BY 1, 3, 4;
+
 -- name: daily_totals
 SELECT g.provider, d.day, g.currency, sum(d.billed), sum(d.effective)
 FROM unnest(%(providers)s::text[], %(since)s::date[], %(until)s::date[], %(cuts)s::text[])

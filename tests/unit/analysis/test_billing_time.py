@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from finops_exporter.analysis.billing_time import (
     billing_month,
     common_complete_day,
+    months_of_year,
     newest_complete_day,
     offset_day,
     previous_month,
@@ -77,6 +78,14 @@ def test_the_slowest_source_of_a_provider_counts_unless_it_is_left_behind() -> N
 )
 def test_billing_month(newest: str, now: str, expected: str) -> None:
     assert f"{billing_month(date.fromisoformat(newest), at(now), HOLD):%Y-%m}" == expected
+
+
+@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)))
+def test_the_months_of_a_year_are_those_from_january_on(day: date) -> None:
+    months = months_of_year(day.replace(day=1))
+    assert len(months) == day.month
+    assert (months[0], months[-1]) == (date(day.year, 1, 1), day.replace(day=1))
+    assert [previous_month(month) for month in months[1:]] == list(months[:-1])
 
 
 def test_months_before_and_days_back() -> None:
