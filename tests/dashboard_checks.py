@@ -34,6 +34,7 @@ UNITS = {
     "s": "seconds, told in the unit that fits",
     "dtdurations": "seconds, as so many days, hours and minutes",
     "dateTimeAsIso": "milliseconds since the epoch, as a date and a time",
+    "dateTimeAsIsoNoDateIfToday": "the same; of today only the time",
     "dateTimeFromNow": "milliseconds since the epoch, as how long ago that is",
     "bytes": "bytes, in KiB and MiB",
     "string": "a text",

@@ -26,6 +26,9 @@ NOT_OF_DAYS = {
     "provider:cloud_cost_spike_floor_usd:max": "a limit of alerts",
     "provider:cloud_cost_anomaly_floor_usd:max": "a limit of alerts",
 }
+OF_PROMETHEUS = {"ALERTS", "ALERTS_FOR_STATE"}
+"""What it says itself of the alerts of rules."""
+
 THROUGH = re.compile(r"\$(through\b|\{through\b)")
 
 VALUES = ("one", r"Amazon S3 (EU) a|b.c\d")
@@ -84,11 +87,12 @@ def parses(dashboard: Dashboard, _all: Mapping[str, Dashboard]) -> list[str]:
 
 def recorded(dashboard: Dashboard, _all: Mapping[str, Dashboard]) -> list[str]:
     """Only what rules record is asked for, and alerts."""
-    return [
+    found = [
         f"{what}: nothing records {name}"
         for what, name in asked_for(dashboard)
-        if name not in {*RECORDED, "ALERTS"}
+        if name not in {*RECORDED, *OF_PROMETHEUS}
     ]
+    return list(dict.fromkeys(found))
 
 
 def asked_for(dashboard: Dashboard) -> Iterator[tuple[str, str]]:

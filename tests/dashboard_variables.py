@@ -62,10 +62,12 @@ class Chosen:
         return max(rounded(self.range / self.points), self.minimum)
 
     def of(self, panel: Panel, target: Target) -> Chosen:
-        """The same, where a panel or a query asks for fewer points or longer steps."""
+        """The same, where a panel or a query asks for fewer points, longer steps, a shorter time."""
         shortest = target.fields.get("interval") or panel.fields.get("interval")
+        time = panel.fields.get("timeFrom")
         return replace(
             self,
+            since=self.until - timedelta(seconds=_seconds(str(time))) if time else self.since,
             points=int(panel.fields.get("maxDataPoints") or self.points),
             minimum=timedelta(seconds=_seconds(str(shortest))) if shortest else self.minimum,
         )

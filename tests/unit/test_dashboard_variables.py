@@ -136,11 +136,13 @@ def test_a_panel_may_ask_for_fewer_points_and_longer_steps() -> None:
             "panels": [
                 {"maxDataPoints": 30, "targets": [{"refId": "A"}]},
                 {"interval": "2h", "targets": [{"refId": "A"}, target]},
+                {"timeFrom": "24h", "targets": [{"refId": "A"}]},
             ]
         }
     )
-    steps = [chosen().of(panel, one).interval for panel, one in found.queries]
-    assert steps == [timedelta(days=1), timedelta(hours=2), timedelta(days=1)]
+    looks = [chosen().of(panel, one) for panel, one in found.queries]
+    assert [one.interval / timedelta(hours=1) for one in looks] == [24, 2, 24, 1 / 60]
+    assert [one.range.days for one in looks] == [35, 35, 35, 1]
 
 
 # PostgreSQL
