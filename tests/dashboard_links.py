@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from dashboard_files import Dashboard
 
 RUNBOOK = re.compile(r"https://runbooks\.example\.com/finops/(\w+)\.md")
+RUNBOOK_OF_ROW = re.compile(
+    r'https://runbooks\.example\.com/finops/\$\{__data\.fields\["\w+"\]\}\.md'
+)
+"""That of the alert in a column of the row; every alert has one (test_rules_lint)."""
 PAGE = re.compile(r"https://[^/]+/.*?\b(docs/[\w/.-]+\.md)(#.*)?")
 OF_DASHBOARD = re.compile(r"(?:https://grafana\.example\.com)?/d/([\w-]+)")
 
@@ -51,6 +55,8 @@ def wrong(url: str, everything: Mapping[str, Dashboard]) -> str:
         return "" if (RUNBOOKS / f"{found[1]}.md").is_file() else "there is no such runbook"
     if found := PAGE.fullmatch(url):
         return "" if (ROOT / found[1]).is_file() else "there is no such page"
+    if RUNBOOK_OF_ROW.fullmatch(url):
+        return ""
     if found := OF_DASHBOARD.match(url):
         return _wrong_variables(url, everything.get(found[1]))
     return "it leads neither to a dashboard nor to a page of ours"
