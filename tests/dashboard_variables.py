@@ -62,7 +62,7 @@ class Chosen:
         return max(rounded(self.range / self.points), self.minimum)
 
     def of(self, panel: Panel, target: Target) -> Chosen:
-        """The same, where a panel or a query asks for fewer points, longer steps, a shorter time."""
+        """The same, where a panel or a query asks for fewer points or a shorter time."""
         shortest = target.fields.get("interval") or panel.fields.get("interval")
         time = panel.fields.get("timeFrom")
         return replace(
