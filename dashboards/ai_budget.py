@@ -15,35 +15,28 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.piechart import PieChartLegendValues, PieChartType
 
+from dashboards.asking import POSTGRESQL, Sql, course, data_source, firing, now, rows, variable
 from dashboards.shared import (
     BLUE,
     COUNT,
     EXACT,
     GREEN,
-    POSTGRESQL,
     RATIO,
     RED,
     USD,
     YELLOW,
     Column,
-    Sql,
     Words,
     bars,
-    course,
     dashboard,
-    data_source,
     figure,
-    firing,
     grid,
     lines,
     look_at,
     newest,
-    now,
     of_budget,
     panel,
-    rows,
     steps,
-    variable,
 )
 
 if TYPE_CHECKING:

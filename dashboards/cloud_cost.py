@@ -10,6 +10,7 @@ from grafana_foundation_sdk.builders.piechart import PieChartLegendOptions
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.piechart import PieChartLegendValues, PieChartType
 
+from dashboards.asking import course, firing, now, rows, through, variable
 from dashboards.shared import (
     BLUE,
     EXACT,
@@ -25,23 +26,17 @@ from dashboards.shared import (
     band,
     bars,
     by_value,
-    course,
     dashboard,
     figure,
-    firing,
     fixed,
     grid,
     lines,
     look_at,
     looks,
     newest,
-    now,
     of_budget,
     panel,
-    rows,
     steps,
-    through,
-    variable,
 )
 
 if TYPE_CHECKING:

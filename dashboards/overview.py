@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from grafana_foundation_sdk.builders import bargauge, table
 from grafana_foundation_sdk.models.common import BarGaugeDisplayMode, VizOrientation
 
+from dashboards.asking import course, firing, now, rows, through, variable
 from dashboards.shared import (
     BLUE,
     EXACT,
@@ -23,23 +24,17 @@ from dashboards.shared import (
     Words,
     band,
     by_value,
-    course,
     dashboard,
     figure,
-    firing,
     fixed,
     grid,
     lines,
     look_at,
     looks,
     newest,
-    now,
     of_budget,
     panel,
-    rows,
     steps,
-    through,
-    variable,
 )
 
 if TYPE_CHECKING:
