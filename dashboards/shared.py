@@ -10,7 +10,6 @@ from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.builders import stat, table, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
-from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as models
 
@@ -19,6 +18,8 @@ from dashboards.asking import PROMETHEUS, data_source
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Self
+
+    from grafana_foundation_sdk.cog.variants import Dataquery
 
 RUNBOOKS = "https://runbooks.example.com/finops"
 """A placeholder, as in rules/*.yaml: dashboards/README.md says how to replace it."""
