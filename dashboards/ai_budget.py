@@ -115,7 +115,7 @@ def _spend() -> Panel:
         f'sum(tenant_model:ai_budget_cost_by_model_usd:sum{{{CHOSEN},narrowed!~"$tenant$model"}})'
     )
     kind = figure(USD).thresholds(steps(BLUE, (10_000, YELLOW)))
-    return panel(kind, words, (6, 5), now(f"{of_all} or {chosen}", "this month until now"))
+    return panel(kind, words, (6, 6), now(f"{of_all} or {chosen}", "this month until now"))
 
 
 def _tokens() -> Panel:
@@ -130,7 +130,7 @@ def _tokens() -> Panel:
     return panel(
         figure(COUNT).decimals(1),
         words,
-        (6, 5),
+        (6, 6),
         now(tokens % CHOSEN, "tokens"),
         now(tokens % f'{CHOSEN},direction="cache_read"', "of them from caches"),
     )
@@ -147,7 +147,7 @@ def _per_report() -> Panel:
     cost = f"sum(tenant_report:ai_budget_report_cost_24h_usd:sum{{{TENANT}}})"
     reports = f"sum(tenant_report:ai_budget_reports_24h:sum{{{TENANT}}})"
     kind = figure(USD).decimals(3).thresholds(steps(GREEN, (2, YELLOW)))
-    return panel(kind, words, (6, 5), now(f"{cost} / ({reports} > 0)", "a report, last 24 hours"))
+    return panel(kind, words, (6, 6), now(f"{cost} / ({reports} > 0)", "a report, last 24 hours"))
 
 
 def _over() -> Panel:
@@ -163,7 +163,7 @@ def _over() -> Panel:
     return panel(
         kind,
         words,
-        (6, 5),
+        (6, 6),
         now(of_state % "exceeded", "over budget"),
         now(of_state % "warning", "near it"),
     )

@@ -180,7 +180,7 @@ def _spend() -> Panel:
         NO_COST,
         "BudgetExceeded80Percent",
     )
-    return panel(figure(USD), words, (6, 5), now(_spent(), "this month so far"))
+    return panel(figure(USD), words, (6, 6), now(_spent(), "this month so far"))
 
 
 def _limit() -> Panel:
@@ -191,21 +191,21 @@ def _limit() -> Panel:
         NO_BUDGET,
         "FinOpsBudgetMissing",
     )
-    return panel(figure(USD, colour=GREY), words, (6, 5), now(_limits(), "limit"))
+    return panel(figure(USD, colour=GREY), words, (6, 6), now(_limits(), "limit"))
 
 
 def _used() -> Panel:
     used = "budget:cloud_budget_used:ratio"
     words = Words(
         "Budget Utilization %" + THROUGH,
-        "How much of its limit each budget has used in its current period, the six most used."
+        "How much of its limit each budget has used in its current period, the four most used."
         " Yellow from 80 %, red from 100 %, where alerts begin. What is chosen above picks the"
         " budgets.",
         NO_BUDGET,
         "BudgetExceededCritical",
     )
     of_all = f'{used}{{budget_period="current",narrowed=~"{NARROWED}"}}'
-    chosen = f"sort_desc(topk(6, {of_all} or {_of_budgets(used)}))"
+    chosen = f"sort_desc(topk(4, {of_all} or {_of_budgets(used)}))"
     kind = (
         gauge.Panel()
         .unit(RATIO)
@@ -217,7 +217,7 @@ def _used() -> Panel:
         .show_threshold_markers(show_threshold_markers=True)
         .reduce_options(newest())
     )
-    return panel(kind, words, (6, 5), now(chosen, "{{budget}}"))
+    return panel(kind, words, (6, 6), now(chosen, "{{budget}}"))
 
 
 def _per_customer() -> Panel:
@@ -232,7 +232,7 @@ def _per_customer() -> Panel:
     return panel(
         figure(USD),
         words,
-        (6, 5),
+        (6, 6),
         now(f'{each}{{window="current"}}', "last 30 days"),
         now(f'{each}{{window="previous"}}', "30 days before"),
     )

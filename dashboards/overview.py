@@ -151,7 +151,7 @@ def _today() -> Panel:
         "FinOpsBillingDataStale",
     )
     today = f"sum(provider_account:cloud_cost_today_usd:sum{{{CHOSEN}}})"
-    return panel(figure(USD, colour=GREY), words, (5, 5), now(today, "partial day"))
+    return panel(figure(USD, colour=GREY), words, (4, 5), now(today, "partial day"))
 
 
 def _month() -> Panel:
@@ -183,7 +183,7 @@ def _year() -> Panel:
         "CostGrowthHigh",
     )
     year = f"sum by (since) (provider_account_since:cloud_cost_year_to_date_usd:sum{{{CHOSEN}}})"
-    return panel(figure(USD), words, (4, 5), now(year, "since {{since}}"))
+    return panel(figure(USD), words, (5, 5), now(year, "since {{since}}"))
 
 
 def _expected() -> Panel:
@@ -200,7 +200,7 @@ def _expected() -> Panel:
 
 def _days() -> Panel:
     words = Words(
-        "Cost of the Newest Complete Day" + THROUGH,
+        "Newest Complete Day" + THROUGH,
         "What the newest complete day cost, by provider, as it was known at each moment: a step"
         " where a day became complete, another one where it was restated.",
         NO_COST,
