@@ -52,8 +52,17 @@ REQUIRED = {
     "action",
     "command",
 }
-DASHBOARDS = "finops-overview|finops-cloud-cost|finops-ai-budget"
-VARIABLES = "provider|account|service|team|tenant|model"
+DASHBOARDS = {
+    "finops-overview": {"provider", "account", "budget"},
+    "finops-cloud-cost": {
+        *("provider", "account", "region", "service", "team", "environment", "budget"),
+    },
+    "finops-ai-budget": {"tenant", "model"},
+}
+"""The variables of each dashboard that an alert may link to."""
+
+LABEL_OF = {"account": "account_id", "tenant": "tenant_id"}
+"""The label that a variable is filled from, where it has not its name."""
 
 RAW = {
     "FinOpsExporterDown": "a recording could not tell that there is nothing to record",
@@ -206,10 +215,35 @@ def test_annotations_are_complete(alert: Rule) -> None:
     assert notes["description"].endswith(".")
     assert (notes["response_time"], notes["page_or_wait"]) == URGENCY[severity]
     assert notes["runbook_url"] == f"https://runbooks.example.com/finops/{alert.name}.md"
-    url = notes["dashboard_url"]
-    assert re.match(rf"https://grafana\.example\.com/d/({DASHBOARDS})\b", url)
-    assert set(re.findall(r"var-([a-z]+)=", url)) <= set(VARIABLES.split("|"))
+
+
+@each_alert
+def test_a_link_sets_variables_that_its_dashboard_has(alert: Rule) -> None:
+    url = alert.annotations["dashboard_url"]
+    found = re.match(r"https://grafana\.example\.com/d/([a-z-]+)(?=[?{]|$)", url)
+    assert found
     assert "\n" not in url
+    variables = DASHBOARDS[found[1]]
+    for name, value in re.findall(r"var-({{.+?}}|[^=]*)=({{.+?}}|[^&{]*)", url):
+        if name.startswith("{{"):
+            # A budget's scope type is a variable's name where the condition says so.
+            assert name == "{{ $labels.scope_type }}"
+            (types,) = re.findall(r'if match "\^\(([a-z|]+)\)\$" \$labels\.scope_type', url)
+            assert set(types.split("|")) <= variables
+            assert value == "{{ $labels.scope_value | urlquery }}"
+        else:
+            assert name in variables
+            label = LABEL_OF.get(name, name)
+            assert value in {"aws", "{{ . | urlquery }}", f"{{{{ $labels.{label} | urlquery }}}}"}
+
+
+@each_alert
+def test_an_alert_on_a_budget_links_to_it(alert: Rule) -> None:
+    on_a_budget = alert.group in {"cloud-budget", "meta"} and "$labels.budget" in str(
+        [alert.annotations[name] for name in ("summary", "command")]
+    )
+    link = "?var-budget={{ $labels.budget | urlquery }}"
+    assert (link in alert.annotations["dashboard_url"]) == on_a_budget
 
 
 @each_alert
