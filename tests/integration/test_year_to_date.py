@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 FAMILY = "aws_cost_year_to_date_usd"
 NARROW = "account,charge_category"
+UNKNOWN = {FULL_CUT: {}, NARROW: {"service": "__none__", "region": "__none__"}}
+"""What a cut does not know."""
+
 PLAIN = Settings(
     basis="billed",
     hold=timedelta(days=5),
@@ -160,16 +163,22 @@ def test_a_year_of_which_nothing_is_stored_is_not_zero(database: Database) -> No
     assert shown(database) == {}
 
 
-def test_two_cuts_of_the_same_money_count_once(database: Database) -> None:
-    bare = {"service": "__none__", "region": "__none__"}
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.sets(st.sampled_from([FULL_CUT, NARROW]), min_size=0), max_size=10))
+def test_several_cuts_of_the_same_money_count_once(
+    database: Database, given_in: list[set[str]]
+) -> None:
+    """Each month in one cut, in the other, in both or not at all; of both only one is read."""
     rows = [
-        cost("2026-09-01", "1", part="a"),
-        cost("2026-10-01", "2", part="b"),
-        cost("2026-10-01", "2", part="c", cut=NARROW, **bare),
-        cost("2026-11-01", "4", part="d", cut=NARROW, **bare),
+        cost(f"2026-{month:02}-03", str(2**month), cut=cut, part=cut, **UNKNOWN[cut])
+        for month, cuts in enumerate([*given_in, {FULL_CUT}], start=1)
+        for cut in sorted(cuts)
     ]
-    swap(database, rows)
-    assert shown(database) == {("111", "2026-09-01"): 7}
+    swap(database, rows, parts=[FULL_CUT, NARROW])
+    expected = sum({2**row.day.month for row in rows})
+    assert shown(database) == {("111", str(min(row.day for row in rows))): expected}
 
 
 def test_a_month_without_accounts_leaves_its_provider_out(database: Database) -> None:

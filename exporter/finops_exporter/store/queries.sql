@@ -493,12 +493,14 @@ JOIN cost_days d ON d.group_id = g.group_id AND d.day >= w.since AND d.day < w.u
 GROUP BY 1, 2, 3, 4;
 
 -- name: account_costs_of_months
--- With the first month in which there are any.
+-- Runs of months, not months: a line more would join all series once more. With the first month in
+-- which there are any costs.
 SELECT g.provider, min(m.month), g.account_id, g.currency, sum(m.billed), sum(m.effective)
-FROM unnest(%(providers)s::text[], %(months)s::date[], %(cuts)s::text[]) AS w(provider, month, cut)
+FROM unnest(%(providers)s::text[], %(cuts)s::text[], %(first)s::date[], %(last)s::date[])
+     AS w(provider, cut, first, last)
 JOIN cost_groups g ON g.provider = w.provider AND g.cut = w.cut
 JOIN cost_series s USING (group_id)
-JOIN cost_months m ON m.series_id = s.series_id AND m.month = w.month
+JOIN cost_months m ON m.series_id = s.series_id AND m.month BETWEEN w.first AND w.last
 GROUP BY 1, 3, 4;
 
 -- name: daily_totals

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from finops_exporter.store.cuts import NoCutError
 from finops_exporter.store.database import rows
@@ -15,19 +15,30 @@ if TYPE_CHECKING:
     from finops_exporter.store.reads import SnapshotReader
 
 
+class _Run(NamedTuple):
+    """Months in a row, first and last, of which one cut is read."""
+
+    provider: str
+    cut: str
+    first: date
+    last: date
+
+
 def costs_of_months(
     reader: SnapshotReader, spans: Sequence[tuple[str, Sequence[date]]]
 ) -> list[Cost]:
     """Sums by (account,) over the months of each (provider, months); raises StoreError.
 
-    `when` is the first of the months in which the account has costs. A provider is left out where
-    no cut knows the accounts of one of its months: the sum would be too small.
+    `months` follow each other. `when` is the first of them in which the account has costs. A
+    provider is left out where no cut knows the accounts of one of its months: the sum would be too
+    small.
     """
-    lines = [line for provider, months in spans for line in _lines(reader, provider, months)]
+    runs = [run for provider, months in spans for run in _runs(reader, provider, months)]
     parameters = {
-        "providers": [provider for provider, _, _ in lines],
-        "months": [month for _, month, _ in lines],
-        "cuts": [cut for _, _, cut in lines],
+        "providers": [run.provider for run in runs],
+        "cuts": [run.cut for run in runs],
+        "first": [run.first for run in runs],
+        "last": [run.last for run in runs],
     }
     found = rows(reader.connection, "account_costs_of_months", parameters)
     return [
@@ -36,14 +47,18 @@ def costs_of_months(
     ]
 
 
-def _lines(
-    reader: SnapshotReader, provider: str, months: Sequence[date]
-) -> list[tuple[str, date, str]]:
-    try:
-        return [
-            (provider, month, cut)
-            for month in months
-            for cut in reader.cuts(provider, [month], ["account"])
-        ]
-    except NoCutError:
-        return []
+def _runs(reader: SnapshotReader, provider: str, months: Sequence[date]) -> list[_Run]:
+    """What is read of a provider: as few runs as there are, for each is joined with all series."""
+    ended: list[_Run] = []
+    running: dict[str, _Run] = {}
+    for month in months:
+        try:
+            cuts = reader.cuts(provider, [month], ["account"])
+        except NoCutError:
+            return []
+        ended += [run for cut, run in running.items() if cut not in cuts]
+        running = {
+            cut: running.get(cut, _Run(provider, cut, month, month))._replace(last=month)
+            for cut in cuts
+        }
+    return [*ended, *running.values()]
