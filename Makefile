@@ -21,7 +21,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help docs dashboards run run-tools test check lint unit integration e2e simulated test-timescale bench bench-quick bench-tools clean tools prices
+.PHONY: help docs dashboards run run-tools test check lint unit integration e2e simulated test-timescale bench bench-quick bench-tools clean tools prices compose-secrets
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,9 @@ $(UV):
 
 run: .venv/.run-stamp run-tools ## start the demo with its alerts, Ctrl-C ends it; FAST=1: alerts are told within a minute; ARGS=--help
 	@PYTHONPATH=tests $(BIN)/python -m local_stack $(ARGS)
+
+compose-secrets: ## make the passwords of compose.yaml, once
+	@tools/compose-secrets
 
 # Where they cannot be had, the demo says so and runs without them.
 run-tools:

@@ -119,8 +119,9 @@ def _alerts() -> Panel:
         "No alert fires",
         "FinOpsWatchdog",
     )
-    fire = f'max by ({ABOUT}) (ALERTS{{alertstate="firing",{ALERTS}}})'
-    since = f"1000 * max by ({ABOUT}) (ALERTS_FOR_STATE{{{ALERTS}}}) and on ({ABOUT}) {fire}"
+    told = f'{ALERTS},severity!="info"'
+    fire = _plain(f'ALERTS{{alertstate="firing",{told}}}')
+    since = f"1000 * {_plain(f'ALERTS_FOR_STATE{{{told}}}')} and on ({ABOUT}) {fire}"
     runbook = f'{RUNBOOKS}/${{__data.fields["Alert"]}}.md'
     kind = table.Panel()
     grid(
@@ -140,6 +141,15 @@ def _alerts() -> Panel:
         up=True,
     )
     return panel(kind, words, (19, 8), rows(since))
+
+
+def _plain(alerts: str) -> str:
+    """Alerts by what they are about.
+
+    Prometheus shows the template of a label in these series where the label itself is left out
+    because it is empty: no provider starts with two braces.
+    """
+    return f'max by ({ABOUT}) (label_replace({alerts}, "provider", "", "provider", "{{{{.*"))'
 
 
 def _today() -> Panel:
@@ -432,7 +442,7 @@ def _ages() -> Panel:
                 "s",
                 0,
                 100,
-                thresholds=steps(GREEN, (1, YELLOW), (86_400, RED)),
+                thresholds=steps(GREEN, (6 * 3600, YELLOW), (86_400, RED)),
             ),
         ],
         by="Overdue",
@@ -454,7 +464,7 @@ def _ages() -> Panel:
         rows(source),
         rows(f"1000 * {success}{{{PROVIDER}}}"),
         rows(f"1000 * {newest_day}"),
-        rows(f"clamp_min({overdue}, 0)"),
+        rows(f"clamp_min({overdue} - 86400, 0)"),
     )
 
 

@@ -16,6 +16,7 @@ from finops_exporter.model import Progress
 from finops_exporter.store import ai_budgets, ai_usage, tokens
 from finops_exporter.store.embedded import default_data_dir
 from finops_exporter.store.ledger import Asked, decide
+from finops_exporter.store.reads import snapshot_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 DEMO_NAME = "demo"
-"""What the token is called that the demo makes."""
+"""What the demo's source is called, and the token that the demo makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,13 @@ def make_demo(
     listen: Addresses,
     env: Mapping[str, str],
     progress: Callable[[str, Progress], None],
+    url_file: Path | None = None,
 ) -> Demo:
-    """Write the demo's bills and its configuration below `folder`, and collect them for real."""
+    """Write the demo's bills and its configuration below `folder`, and collect them for real.
+
+    They go into the database whose URL stands in `url_file`, or else into an embedded one. Raises
+    FinopsError when that database has other bills.
+    """
     home = (folder or default_data_dir(env).parent / "demo").absolute()
     bills = home / "billing"
     now = utc_now()
@@ -77,6 +83,7 @@ def make_demo(
             listen=listen.pages,
             ai_listen=listen.api,
             data_dir=home / "postgres",
+            url_file=url_file,
             budgets=demo.budgets(now),
         )
         config_file.write_text(text, encoding="utf-8")
@@ -85,10 +92,21 @@ def make_demo(
     # Not with the caller's environment: DATABASE_URL would put invented money into a real store.
     config = load(config_file, {})
     with store_of(config, env) as database:
+        _expect_no_other_bills(database)
         reports = collect_once(database, sources(config), progress=progress)
         used = fill_ai(database, PriceList(config.ai.prices, config.ai.unknown_model), now)
         token_file = _token(database, home / "ai-token", now)
     return Demo(config_file, config, reports, used, token_file)
+
+
+def _expect_no_other_bills(database: Database) -> None:
+    with snapshot_reader(database) as reader:
+        others = sorted({state.source for state in reader.source_states()} - {DEMO_NAME})
+    if others:
+        raise FinopsError(
+            f"the database {database.place} has bills already (of {', '.join(others)}); "
+            "the demo needs one of its own"
+        )
 
 
 def _token(database: Database, file: Path, now: datetime) -> Path:

@@ -46,10 +46,25 @@ if TYPE_CHECKING:
     default="127.0.0.1:3010",
     show_default=True,
     metavar="HOST:PORT",
-    help="Where the API of AI budgets is served; an address of this machine alone.",
+    help=(
+        "Where the API of AI budgets is served; an address of this machine alone, unless "
+        "--database-url-file is given."
+    ),
+)
+@click.option(
+    "--database-url-file",
+    "url_file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A file with the URL of a database for the demo alone; default: an embedded one.",
 )
 def demo(
-    config: Config, folder: Path | None, listen: str, ai_listen: str, *, and_serve: bool
+    config: Config,
+    folder: Path | None,
+    listen: str,
+    ai_listen: str,
+    *,
+    url_file: Path | None,
+    and_serve: bool,
 ) -> None:
     """Make 14 months of billing of an invented company, and collect it as any FOCUS files.
 
@@ -65,14 +80,15 @@ def demo(
     # The demo writes a configuration of its own; this one only tells a wrong address at once.
     overridden(config, {"server__listen": listen})
     host, _ = overridden(config, {"ai__listen": ai_listen}).ai.address
-    if not _is_local(host):
+    # A database on a server is how containers have it: there whoever publishes ports decides.
+    if url_file is None and not _is_local(host):
         raise UsageError(
             "--ai.listen-address: must be an address of this machine alone, such as "
             f"127.0.0.1:3010, not {ai_listen!r}: the demo's token may do everything"
         )
     with ended_by_signals(), printing.progress() as progress:
         listen_at = app_demo.Addresses(listen, ai_listen)
-        made = app_demo.make_demo(folder, listen_at, os.environ, progress)
+        made = app_demo.make_demo(folder, listen_at, os.environ, progress, url_file)
     for report in made.reports:
         printing.report(report)
     click.echo(f"demo: new AI calls of its tenants: {made.ai.calls:,}, ${made.ai.cost_usd:,.2f}")

@@ -52,6 +52,12 @@ database:
   data_dir: {}
 """
 
+_SERVER = """
+# PostgreSQL, a database of the demo alone: invented money stays apart from a real store.
+database:
+  url: !file {}
+"""
+
 
 _BUDGETS = """
 # What may be spent. The limits follow the demo's own bills: one is used up, another almost.
@@ -66,24 +72,31 @@ def config_text(
     listen: str,
     ai_listen: str = "127.0.0.1:3010",
     data_dir: Path | None = None,
+    url_file: Path | None = None,
     budgets: Sequence[DemoBudget] = (),
 ) -> str:
     """A commented YAML configuration for the files in `folder`, served at `listen` (host:port).
 
     The API of AI budgets is served at `ai_listen`.
 
-    The embedded database keeps its files in `data_dir`, if one is given.
+    The database is the one whose URL stands in `url_file`, if one is given, or else an embedded one
+    with its files in `data_dir`.
     """
     accounts = "\n".join(f"  - {_account(account)}" for account in DEMO.accounts)
-    database = "" if data_dir is None else _DATABASE.format(_quoted(str(data_dir.absolute())))
     return _TEXT.format(
         listen=_quoted(listen),
         ai_listen=_quoted(ai_listen),
-        database=database,
+        database=_database(data_dir, url_file),
         accounts=accounts,
         budgets=_BUDGETS.format("\n".join(map(_budget, budgets))) if budgets else "",
         paths=_quoted(f"{escape(str(folder.absolute()))}/*.parquet"),
     )
+
+
+def _database(data_dir: Path | None, url_file: Path | None) -> str:
+    if url_file is not None:
+        return _SERVER.format(_quoted(str(url_file.absolute())))
+    return "" if data_dir is None else _DATABASE.format(_quoted(str(data_dir.absolute())))
 
 
 def _quoted(text: str) -> str:
