@@ -114,7 +114,7 @@ def _count() -> Panel:
 def _alerts() -> Panel:
     words = Words(
         "What Fires",
-        "Every alert that fires, what it is about, who answers for it and since when its"
+        "Critical alerts and warnings: what they are about, who answers for it, and since when the"
         " condition holds. A name leads to its runbook.",
         "No alert fires",
         "FinOpsWatchdog",
@@ -135,7 +135,7 @@ def _alerts() -> Panel:
             Column("budget", "Budget"),
             Column("tenant_id", "AI tenant", url=look_at("finops-ai-budget", tenant="AI tenant")),
             Column("owner", "Owner"),
-            Column("Value", "Since", "dateTimeFromNow", width=130),
+            Column("Value", "Since", "dateTimeFromNow", width=150),
         ],
         by="Severity",
         up=True,
@@ -272,7 +272,7 @@ def _budgets() -> Panel:
             Column("Value #B", "Spent, USD", EXACT, 2, 110),
             Column("Value #C", "Limit, USD", EXACT, 2, 110),
             Column("Value #D", "A day, USD", EXACT, 2, 100),
-            Column("Value #E", "Used up", "dateTimeAsIso", width=160),
+            Column("Value #E", "Used up", "dateTimeFromNow", width=110),
         ],
         by="Used",
     )
@@ -379,10 +379,10 @@ def _forecast() -> Panel:
             letter = ascii_uppercase[len(asked)]
             expr = f'provider:cloud_cost_forecast_usd:{estimate}{{horizon="{horizon}",{PROVIDER}}}'
             asked.append(rows(f"sum by (provider) ({expr})"))
-            columns.append(Column(f"Value #{letter}", f"{name}, {word}", EXACT, 0))
+            columns.append(Column(f"Value #{letter}", f"{name}, {word}", EXACT, 0, 105))
     kind = table.Panel()
     grid(kind, columns, by="Provider", up=True)
-    return panel(kind, words, (14, 8), *asked)
+    return panel(kind, words, (15, 8), *asked)
 
 
 def _band() -> Panel:
@@ -399,7 +399,7 @@ def _band() -> Panel:
     return panel(
         kind,
         words,
-        (10, 8),
+        (9, 8),
         *(
             course(
                 f'sum(provider:cloud_cost_forecast_usd:{estimate}{{horizon="30d",{PROVIDER}}})',
@@ -415,8 +415,8 @@ def _ages() -> Panel:
     words = Words(
         "Sources",
         "How each source stands: whether its newest run stored what it read, when one last did,"
-        " the newest complete day of its provider (UTC), and by how much that is later than the"
-        " source's own lag.",
+        " the newest complete day of its provider (UTC), and for how long a newer one should have"
+        " been complete by the source's own lag.",
         "No source is known: is the exporter scraped, and are rules/meta.yaml loaded?",
         "FinOpsBillingDataMissing",
     )
@@ -460,7 +460,7 @@ def _ages() -> Panel:
     return panel(
         kind,
         words,
-        (12, 8),
+        (11, 8),
         rows(source),
         rows(f"1000 * {success}{{{PROVIDER}}}"),
         rows(f"1000 * {newest_day}"),
@@ -485,18 +485,23 @@ def _sums() -> Panel:
         [
             Column("provider", "Provider", width=90),
             Column("month", "Month", width=90),
-            Column("Value #A", "Difference, USD", EXACT, 2),
+            Column("Value #A", "Difference, USD", EXACT, 2, 130),
             Column(
-                "Value #B", "Of it", RATIO, 3, thresholds=steps(GREEN, (0.005, YELLOW), (0.01, RED))
+                "Value #B",
+                "Share",
+                RATIO,
+                2,
+                80,
+                thresholds=steps(GREEN, (0.005, YELLOW), (0.01, RED)),
             ),
-            Column("Value #C", "Restated, USD", EXACT, 2),
+            Column("Value #C", "Restated, USD", EXACT, 2, 120),
         ],
         by="Month",
     )
     return panel(
         kind,
         words,
-        (7, 8),
+        (9, 8),
         rows(amount),
         rows(f"provider_month:cloud_cost_unreconciled:ratio{{{PROVIDER}}}"),
         rows(f"{restated} * on (provider) group_right () ({amount} >= bool -Inf)"),
@@ -517,7 +522,7 @@ def _asking() -> Panel:
     return panel(
         figure(USD, colour=GREY),
         words,
-        (5, 8),
+        (4, 8),
         now(spent, "today"),
         now(cap, "cap of a day"),
         now(f"sum(increase({cost}[30d]))", "last 30 days"),

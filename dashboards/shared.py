@@ -115,7 +115,7 @@ def newest() -> common_builders.ReduceDataOptions:
 
 
 def lines(unit: str) -> timeseries.Panel:
-    """Lines over time, with a legend that tells the newest value."""
+    """Lines over time."""
     return (
         timeseries.Panel()
         .unit(unit)
@@ -125,10 +125,9 @@ def lines(unit: str) -> timeseries.Panel:
         .axis_soft_min(0)
         .legend(
             common_builders.VizLegendOptions()
-            .display_mode(common.LegendDisplayMode.TABLE)
+            .display_mode(common.LegendDisplayMode.LIST)
             .placement(common.LegendPlacement.BOTTOM)
             .show_legend(show_legend=True)
-            .calcs(["lastNotNull"])
         )
         .tooltip(
             common_builders.VizTooltipOptions()
