@@ -263,21 +263,39 @@ def test_a_report_of_what_somebody_wrote_down_without_a_cost_gives_it_one(
     assert sums(database).spent == Decimal("0.5")
 
 
+@pytest.fixture
+def role(connection: Connection) -> Iterator[str]:
+    """Somebody who may insert usage, and whatever everybody may."""
+    name = f"writer_{uuid.uuid4().hex[:8]}"
+    connection.execute(f"CREATE ROLE {name} LOGIN".encode())
+    connection.execute(f"GRANT INSERT ON ai_token_usage TO {name}".encode())
+    yield name
+    connection.execute(f"DROP OWNED BY {name}".encode())
+    connection.execute(f"DROP ROLE {name}".encode())
+
+
 def test_who_may_only_insert_usage_is_counted_too(
-    connection: Connection, database: Database, database_url: str
+    database: Database, database_url: str, role: str
 ) -> None:
-    role = f"writer_{uuid.uuid4().hex[:8]}"
-    connection.execute(f"CREATE ROLE {role} LOGIN".encode())
-    connection.execute(f"GRANT INSERT ON ai_token_usage TO {role}".encode())
-    try:
-        with psycopg.connect(database_url, autocommit=True) as theirs:
-            theirs.execute(f"SET ROLE {role}".encode())
-            theirs.execute("SET search_path = pg_catalog")
-            theirs.execute(
-                "INSERT INTO public.ai_token_usage (tenant_id, model, cost_usd) "
-                "VALUES ('acme', 'small', 0.5)"
-            )
-    finally:
-        connection.execute(f"DROP OWNED BY {role}".encode())
-        connection.execute(f"DROP ROLE {role}".encode())
+    with psycopg.connect(database_url, autocommit=True) as theirs:
+        theirs.execute(f"SET ROLE {role}".encode())
+        theirs.execute("SET search_path = pg_catalog")
+        theirs.execute(
+            "INSERT INTO public.ai_token_usage (tenant_id, model, cost_usd) "
+            "VALUES ('acme', 'small', 0.5)"
+        )
     assert sums(database).spent == Decimal("0.5")
+
+
+def test_nobody_else_may_have_invented_calls_counted(
+    database: Database, database_url: str, role: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as theirs:
+        theirs.execute(f"SET ROLE {role}".encode())
+        theirs.execute("CREATE TEMPORARY TABLE invented (tenant_id text)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="ai_count_inserted"):
+            theirs.execute(
+                "CREATE TRIGGER counted AFTER INSERT ON invented REFERENCING NEW TABLE AS inserted"
+                " FOR EACH STATEMENT EXECUTE FUNCTION ai_count_inserted()"
+            )
+    assert sums(database).spent == 0

@@ -260,7 +260,8 @@ def test_the_demo_fills_that_database_as_the_exporters_role(migrated: str, home:
     file = home / "database_url"
     file.write_text(as_url(make_conninfo(migrated, user="finops")) + "\n")
     folder = home / "demo"
-    done = run("demo", "--folder", folder, "--database-url-file", file)
+    given = ("--folder", folder, "--database-url-file", file)
+    done = run("demo", *given, "--ai.listen-address", "0.0.0.0:3010")
     assert done.returncode == 0, done.stderr
     assert "demo: succeeded; 42 parts read" in done.stdout
     assert not (folder / "postgres").exists()

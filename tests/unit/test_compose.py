@@ -103,7 +103,7 @@ def test_a_service_tells_its_health_and_is_started_again(name: str) -> None:
     assert any("127.0.0.1" in word for word in health["test"])
     assert service["restart"] == "unless-stopped"
     assert "no-new-privileges:true" in service["security_opt"]
-    asked = re.findall(r"http://127\.0\.0\.1:(\d+)/", " ".join(health["test"]))
+    asked = re.findall(r"http://127\.0\.0\.1:(\d+)", " ".join(health["test"]))
     assert set(asked) <= PORTS.get(name, set())
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from finops_exporter.config import load
 from finops_exporter.demo import charges, config_text, generate
 
 if TYPE_CHECKING:
@@ -43,6 +44,18 @@ def test_the_database_stays_where_it_is_told(tmp_path: Path) -> None:
     loaded = yaml.safe_load(text)
     assert list(loaded) == ["server", "ai", "database", "tags", "accounts", "collectors"]
     assert loaded["database"] == {"data_dir": str(tmp_path / "a: {b}")}
+
+
+def test_the_database_of_a_server_goes_before_an_embedded_one(tmp_path: Path) -> None:
+    file = tmp_path / "the: url"
+    file.write_text("postgresql://demo:a%40b@db/demo\n")
+    config = tmp_path / "config.yaml"
+    text = config_text(tmp_path, listen="[::1]:0", data_dir=tmp_path / "data", url_file=file)
+    config.write_text(text)
+    database = load(config, {}).database
+    assert database.data_dir is None
+    assert database.url is not None
+    assert database.url.get_secret_value() == "postgresql://demo:a%40b@db/demo"
 
 
 def test_it_names_every_account_of_the_bills_and_its_owner(tmp_path: Path) -> None:
