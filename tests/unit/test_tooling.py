@@ -17,7 +17,13 @@ from shared import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCRIPTS = ("tools/compose-secrets", "tools/debian-tool", "tools/go-linter", "tools/timescale", ".ci/run")
+SCRIPTS = (
+    "tools/compose-secrets",
+    "tools/debian-tool",
+    "tools/go-linter",
+    "tools/timescale",
+    ".ci/run",
+)
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MAKEFILE = (ROOT / "Makefile").read_text()
 
