@@ -33,6 +33,7 @@ from dashboards.shared import (
     grid,
     lines,
     look_at,
+    looks,
     newest,
     of_budget,
     panel,
@@ -81,7 +82,7 @@ def build() -> Dashboard:
         UID,
         "What AI calls cost this month, whose budgets are used up or nearly, and what is unusual.",
         "1m",
-        "now-30d",
+        "now-30d/d",
         variables=[
             data_source(
                 "postgresql", "PostgreSQL", "grafana-postgresql-datasource", "finops-postgresql"
@@ -159,6 +160,7 @@ def _over() -> Panel:
         "AIBudgetExceeded",
     )
     kind = figure(COUNT).thresholds(steps(GREEN, (1, RED)))
+    looks(kind, "near it", {"thresholds": steps(GREEN, (1, YELLOW)).build()})
     of_state = 'state:ai_budget_tenants:sum{state="%s"}'
     return panel(
         kind,

@@ -57,8 +57,11 @@ def now(expr: str, legend: str) -> prometheus.Dataquery:
 
 
 def rows(expr: str) -> prometheus.Dataquery:
-    """The values of an expression at this moment as rows of a table, a column a label."""
-    return _query(expr).instant().format(PromQueryFormat.TABLE)
+    """The values of an expression at this moment as rows of a table, a column a label.
+
+    `+ 0` takes away the metric's own name, by which rows of several queries would differ.
+    """
+    return _query(f"({expr}) + 0").instant().format(PromQueryFormat.TABLE)
 
 
 def course(expr: str, legend: str) -> prometheus.Dataquery:

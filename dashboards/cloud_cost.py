@@ -48,8 +48,11 @@ if TYPE_CHECKING:
 UID = "finops-cloud-cost"
 
 CHOSEN = 'provider=~"$provider",account_id=~"$account",service=~"$service",region=~"$region"'
+SPLIT = f'{CHOSEN},narrowed=~"$team$environment"'
+"""What can be told by service and region: a team's or an environment's share of them cannot."""
+
 MONTHS = "provider_account_service_region:cloud_cost_monthly_usd:sum"
-MONTH = f"{MONTHS}{{{CHOSEN}}}"
+MONTH = f"{MONTHS}{{{SPLIT}}}"
 DAYS = "provider_account_service_region:cloud_cost_daily_usd:sum"
 SERVICE = "provider, account_id, service"
 
@@ -64,6 +67,10 @@ STORAGE = (
 "EC2 - Other"."""
 
 NO_COST = "Nothing is stored for this choice: finops-exporter sources shows what was read"
+NO_SPLIT = (
+    "Nothing is stored for this choice, or it is a team or an environment: "
+    "finops-exporter costs --by team,service tells what these are made of"
+)
 NO_BUDGET = "No budget for this choice: finops-exporter budget set --help"
 
 
@@ -309,7 +316,7 @@ def _pie(words: Words, label: str, kind: PieChartType) -> Panel:
         .values([PieChartLegendValues.VALUE, PieChartLegendValues.PERCENT])
     )
     pie = piechart.Panel().unit(USD).decimals(2).pie_type(kind).reduce_options(newest())
-    return panel(pie.legend(legend), words, (6, 12), now(_by(label, 8), f"{{{{{label}}}}}"))
+    return panel(pie.legend(legend), words, (5, 12), now(_by(label, 8), f"{{{{{label}}}}}"))
 
 
 def _by_region() -> Panel:
@@ -317,7 +324,7 @@ def _by_region() -> Panel:
         "Cost by Region" + THROUGH,
         "The month so far by region, the eight dearest and all others. What belongs to no region,"
         " such as taxes and global services, has none in its name either.",
-        NO_COST,
+        NO_SPLIT,
         "BudgetExceeded80Percent",
     )
     return _pie(words, "region", PieChartType.PIE)
@@ -328,7 +335,7 @@ def _by_service() -> Panel:
         "Cost by Service" + THROUGH,
         "The month so far by service, the eight dearest and all others: together the month's"
         " total.",
-        NO_COST,
+        NO_SPLIT,
         "CostAnomalyDetected",
     )
     return _pie(words, "service", PieChartType.PIE)
@@ -340,10 +347,10 @@ def _drivers() -> Panel:
         "The services that cost most this month, each in its account: their share of what is"
         " chosen, the newest complete day, and how that compares with the same weekday a week"
         " before.",
-        NO_COST,
+        NO_SPLIT,
         "CloudCostSpike",
     )
-    return _services(words, (12, 12), f"topk(10, sum by ({SERVICE}) ({MONTH}))")
+    return _services(words, (14, 12), f"topk(10, sum by ({SERVICE}) ({MONTH}))")
 
 
 def _storage() -> Panel:
@@ -354,7 +361,7 @@ def _storage() -> Panel:
         "No service that stores data has cost anything in this choice",
         "S3BucketLarge",
     )
-    kept = f'{MONTHS}{{{CHOSEN},service=~"{STORAGE}"}}'
+    kept = f'{MONTHS}{{{SPLIT},service=~"{STORAGE}"}}'
     return _services(words, (24, 9), f"topk(50, sum by ({SERVICE}) ({kept}))")
 
 
@@ -362,7 +369,7 @@ def _services(words: Words, size: tuple[int, int], chosen: str) -> Panel:
     """A table of services with their month, their share, and how their newest day compares."""
 
     def day(offset: int) -> str:
-        all_ = f'sum by ({SERVICE}) ({DAYS}{{day_offset="{offset}",{CHOSEN}}})'
+        all_ = f'sum by ({SERVICE}) ({DAYS}{{day_offset="{offset}",{SPLIT}}})'
         return f"({all_} and on ({SERVICE}) {chosen})"
 
     kind = table.Panel()

@@ -123,19 +123,20 @@ def _alerts() -> Panel:
     fire = _plain(f'ALERTS{{alertstate="firing",{told}}}')
     since = f"1000 * {_plain(f'ALERTS_FOR_STATE{{{told}}}')} and on ({ABOUT}) {fire}"
     runbook = f'{RUNBOOKS}/${{__data.fields["Alert"]}}.md'
+    tenant = look_at("finops-ai-budget", tenant="AI tenant")
     kind = table.Panel()
     grid(
         kind,
         [
-            Column("severity", "Severity", width=90),
-            Column("alertname", "Alert", width=230, url=runbook),
-            Column("provider", "Provider", width=90),
-            Column("account_id", "Account"),
+            Column("severity", "Severity", width=80),
+            Column("alertname", "Alert", width=220, url=runbook),
+            Column("provider", "Provider", width=80),
+            Column("account_id", "Account", width=140),
             Column("service", "Service"),
-            Column("budget", "Budget"),
-            Column("tenant_id", "AI tenant", url=look_at("finops-ai-budget", tenant="AI tenant")),
-            Column("owner", "Owner"),
-            Column("Value", "Since", "dateTimeFromNow", width=150),
+            Column("budget", "Budget", width=130, url=look_at(COST, budget="Budget")),
+            Column("tenant_id", "AI tenant", width=130, url=tenant),
+            Column("owner", "Owner", width=110),
+            Column("Value", "Since", "dateTimeFromNow", width=130),
         ],
         by="Severity",
         up=True,
@@ -210,7 +211,7 @@ def _expected() -> Panel:
 
 def _days() -> Panel:
     words = Words(
-        "Newest Complete Day" + THROUGH,
+        "Newest Day" + THROUGH,
         "What the newest complete day cost, by provider, as it was known at each moment: a step"
         " where a day became complete, another one where it was restated.",
         NO_COST,
@@ -264,14 +265,14 @@ def _budgets() -> Panel:
         kind,
         [
             Column("budget", "Budget", url=look_at(COST, budget="Budget")),
-            Column("scope_type", "Scope", width=100),
-            Column("scope_value", "Of", width=110),
-            Column("period", "Period", width=90),
-            Column("owner", "Owner", width=110),
-            Column("Value #A", "Used", RATIO, 1, 80, thresholds=of_budget()),
-            Column("Value #B", "Spent, USD", EXACT, 2, 110),
-            Column("Value #C", "Limit, USD", EXACT, 2, 110),
-            Column("Value #D", "A day, USD", EXACT, 2, 100),
+            Column("scope_type", "Scope", width=95),
+            Column("scope_value", "Of", width=100),
+            Column("period", "Period", width=80),
+            Column("owner", "Owner", width=95),
+            Column("Value #A", "Used", RATIO, 1, 75, thresholds=of_budget()),
+            Column("Value #B", "Spent, USD", EXACT, 2, 105),
+            Column("Value #C", "Limit, USD", EXACT, 2, 105),
+            Column("Value #D", "A day, USD", EXACT, 2, 95),
             Column("Value #E", "Used up", "dateTimeFromNow", width=110),
         ],
         by="Used",
@@ -326,7 +327,7 @@ def _spenders() -> Panel:
     return panel(
         kind,
         words,
-        (14, 11),
+        (14, 12),
         rows(ten),
         rows(f"{before} and on ({by}) {ten}"),
         rows(f"max by ({by}) ({score}) and on ({by}) {ten}"),
@@ -358,7 +359,7 @@ def _savings() -> Panel:
         by="What",
         up=True,
     )
-    return panel(kind, words, (10, 11), rows(fire))
+    return panel(kind, words, (10, 12), rows(fire))
 
 
 def _forecast() -> Panel:
@@ -370,7 +371,7 @@ def _forecast() -> Panel:
         "Not known before there are some weeks of complete days",
         "ForecastExceedsBudget",
     )
-    horizons = (("month_end", "Month"), ("30d", "30 days"), ("90d", "90 days"))
+    horizons = (("month_end", "Month"), ("30d", "30 d"), ("90d", "90 d"))
     estimates = (("p10", "low"), ("p50", "likely"), ("p90", "high"))
     asked: list[Dataquery] = []
     columns = [Column("provider", "Provider", width=90)]
@@ -379,7 +380,7 @@ def _forecast() -> Panel:
             letter = ascii_uppercase[len(asked)]
             expr = f'provider:cloud_cost_forecast_usd:{estimate}{{horizon="{horizon}",{PROVIDER}}}'
             asked.append(rows(f"sum by (provider) ({expr})"))
-            columns.append(Column(f"Value #{letter}", f"{name}, {word}", EXACT, 0, 105))
+            columns.append(Column(f"Value #{letter}", f"{name}, {word}", EXACT, 0, 95))
     kind = table.Panel()
     grid(kind, columns, by="Provider", up=True)
     return panel(kind, words, (15, 8), *asked)
@@ -435,7 +436,7 @@ def _ages() -> Panel:
             Column("collector", "Source"),
             Column("Value #A", "Newest run", width=100),
             Column("Value #B", "Last success", "dateTimeFromNow", width=130),
-            Column("Value #C", "Newest day", "dateTimeAsIso", width=170),
+            Column("Value #C", "Newest day", "dateTimeAsIso", width=155),
             Column(
                 "Value #D",
                 "Overdue",
