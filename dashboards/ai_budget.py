@@ -26,6 +26,7 @@ from dashboards.shared import (
     USD,
     YELLOW,
     Column,
+    Empty,
     Words,
     bars,
     dashboard,
@@ -52,8 +53,10 @@ CHOSEN = f'{TENANT},model=~"$model"'
 ANY, CHOICE = 'narrowed=~"$tenant"', 'narrowed!~"$tenant"'
 """While tenants are not chosen, sums of models are enough, and quick over weeks."""
 
-NO_CALLS = "No AI call is known: docs/ai-budgets.md says how calls are checked and tracked"
-NO_BUDGET = "No tenant is near a limit. Budgets: finops-exporter ai set --help"
+NO_CALLS = Empty(
+    "No AI call is known", "docs/ai-budgets.md says how calls are checked and tracked."
+)
+NO_RISK = Empty("No tenant is near a limit", "finops-exporter ai set gives a tenant a budget.")
 
 TENANTS_SQL = r"tenant_id ~ $$^(?:${tenant:regex})\Z$$ AND model ~ $$^(?:${model:regex})\Z$$"
 """Only two dollars end a text in dollar quotes, and the format `regex` writes `\\$` for one."""
@@ -142,7 +145,10 @@ def _per_report() -> Panel:
         "Avg Cost Per Report",
         "What a report (a call with a report_type) has cost on average in the last 24 hours."
         " AIReportCostHigh tells of more than $2.",
-        "No report was made in the last 24 hours",
+        Empty(
+            "No report in 24 hours",
+            "a call is a report when it is tracked with a report_type.",
+        ),
         "AIReportCostHigh",
     )
     cost = f"sum(tenant_report:ai_budget_report_cost_24h_usd:sum{{{TENANT}}})"
@@ -176,8 +182,11 @@ def _daily() -> Panel:
         "AI Spend Trend (Daily)",
         "What the calls of each day (UTC) have cost, by model, to the last digit from the log of"
         " calls; the newest day is today so far. Asks PostgreSQL.",
-        "No call in this time: ai.usage_retention may be shorter, or the data source PostgreSQL"
-        " is missing",
+        Empty(
+            "No call in this time",
+            "ai.usage_retention may be shorter; the data source PostgreSQL must be there"
+            " (dashboards/README.md).",
+        ),
         "TotalAISpendHigh",
     )
     kind = bars(USD).stacking(StackingConfig().mode(StackingMode.NORMAL))
@@ -209,7 +218,7 @@ def _at_risk() -> Panel:
         "Tenants at Risk > 80 %",
         "Budgets that are used to 80 % or more, the most used first; * is the budget over all"
         " models. Held is set aside for calls under way.",
-        NO_BUDGET,
+        NO_RISK,
         "AIBudgetWarning",
     )
     risky = f"(tenant_model:ai_budget_used:ratio{{{CHOSEN}}} >= 0.8)"
@@ -222,8 +231,8 @@ def _at_risk() -> Panel:
         kind,
         [
             Column("tenant_id", "Tenant", url=look_at(UID, tenant="Tenant")),
-            Column("model", "Model"),
-            Column("owner", "Owner"),
+            Column("model", "Model", width=120),
+            Column("owner", "Owner", width=110),
             Column("Value #A", "Used", RATIO, 1, 80, thresholds=of_budget()),
             Column("Value #B", "Spent, USD", EXACT, 2, 110),
             Column("Value #C", "Limit, USD", EXACT, 2, 110),
@@ -285,7 +294,10 @@ def _anomalies() -> Panel:
         "Anomaly Detection (> 3x average)",
         "Tokens of the last hour by the tenant's average active hour of the last 7 days, over the"
         " last 24 hours. Above the line of 3, AITokenAnomaly tells, unless it is few tokens.",
-        "No tenant has an average yet: it needs an hour of calls in the last 7 days",
+        Empty(
+            "No tenant has an average yet",
+            "it needs an hour with calls in the last 7 days.",
+        ),
         "AITokenAnomaly",
     )
     kind = lines(COUNT).decimals(1).thresholds(steps(GREEN, (3, RED))).time_from("24h")
@@ -319,7 +331,10 @@ def _dear() -> Panel:
         "Recent High-Cost Requests > $1",
         "The newest hundred calls that cost more than a dollar each, from the log of calls. Asks"
         " PostgreSQL, which has an index for it.",
-        "No call of more than $1 in this time, or the data source PostgreSQL is missing",
+        Empty(
+            "No call of more than $1 in this time",
+            "choose a longer time; it needs the data source PostgreSQL (dashboards/README.md).",
+        ),
         "AIReportCostHigh",
     )
     kind = table.Panel()

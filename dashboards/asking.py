@@ -73,6 +73,14 @@ def _query(expr: str) -> prometheus.Dataquery:
     return prometheus.Dataquery().datasource(PROMETHEUS).expr(expr)
 
 
+def named(costs: str) -> str:
+    """Costs with the names of their accounts; what has none is called by its id."""
+    return (
+        f"({costs}) * on (provider, account_id) group_left (account_name)"
+        " provider_account_name:finops_account_info:max"
+    )
+
+
 def variable(name: str, label: str, series: str) -> builders.QueryVariable:
     """What can be chosen: the values that a label of some series has, several of them, or all."""
     return (

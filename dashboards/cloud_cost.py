@@ -10,7 +10,7 @@ from grafana_foundation_sdk.builders.piechart import PieChartLegendOptions
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.piechart import PieChartLegendValues, PieChartType
 
-from dashboards.asking import course, firing, now, rows, through, variable
+from dashboards.asking import course, firing, named, now, rows, through, variable
 from dashboards.shared import (
     BLUE,
     EXACT,
@@ -22,6 +22,7 @@ from dashboards.shared import (
     USD,
     YELLOW,
     Column,
+    Empty,
     Words,
     band,
     bars,
@@ -66,12 +67,14 @@ STORAGE = (
 """Services that keep data, by the names of AWS, Google Cloud and Azure. Cost Explorer bills EBS as
 "EC2 - Other"."""
 
-NO_COST = "Nothing is stored for this choice: finops-exporter sources shows what was read"
-NO_SPLIT = (
-    "Nothing is stored for this choice, or it is a team or an environment: "
-    "finops-exporter costs --by team,service tells what these are made of"
+NO_COST = Empty("Nothing stored for this choice", "finops-exporter sources shows what was read.")
+NO_SPLIT = Empty(
+    "Nothing stored for this choice, or it is a team or an environment",
+    "what a team is made of is told by finops-exporter costs --by team,service.",
 )
-NO_BUDGET = "No budget for this choice: finops-exporter budget set --help"
+NO_BUDGET = Empty(
+    "No budget for this choice", "finops-exporter budget set makes one, as does the configuration."
+)
 
 
 def build() -> Dashboard:
@@ -88,7 +91,7 @@ def build() -> Dashboard:
         ],
         parts={
             "": [_spend(), _limit(), _used(), _per_customer(), _course(), _growth()],
-            "Where it goes": [_drivers(), _by_service(), _by_region(), _storage()],
+            "Where it goes": [_drivers(), _by_service(), _storage(), _by_region()],
         },
     )
 
@@ -205,14 +208,14 @@ def _used() -> Panel:
     used = "budget:cloud_budget_used:ratio"
     words = Words(
         "Budget Utilization %" + THROUGH,
-        "How much of its limit each budget has used in its current period, the four most used."
+        "How much of its limit each budget has used in its current period, the three most used."
         " Yellow from 80 %, red from 100 %, where alerts begin. What is chosen above picks the"
         " budgets.",
         NO_BUDGET,
         "BudgetExceededCritical",
     )
     of_all = f'{used}{{budget_period="current",narrowed=~"{NARROWED}"}}'
-    chosen = f"sort_desc(topk(4, {of_all} or {_of_budgets(used)}))"
+    chosen = f"sort_desc(topk(3, {of_all} or {_of_budgets(used)}))"
     kind = (
         gauge.Panel()
         .unit(RATIO)
@@ -233,7 +236,10 @@ def _per_customer() -> Panel:
         "Cost Per Customer" + THROUGH,
         "The last 30 complete days of all providers by the customers who were active in them,"
         " beside the 30 days before. Not narrowed by what is chosen above.",
-        "Not known: say in the configuration how customers are counted (key customers)",
+        Empty(
+            "Customers are not known",
+            "the key customers of the configuration says how they are counted.",
+        ),
         "UnitEconomicsWorsening",
     )
     return panel(
@@ -287,11 +293,16 @@ def _growth() -> Panel:
         "Each day: the last 30 complete days against the 30 before, so that months of different"
         " lengths compare. Accounts that have only one of the two are left out. CostGrowthHigh"
         " tells of more than 20 %.",
-        "Not known before 60 complete days are stored",
+        Empty(
+            "Not known before 60 complete days",
+            "older bills can be read: finops-exporter collect --since.",
+        ),
         "CostGrowthHigh",
     )
     growth = f"{both('current', 'previous')} / ({both('previous', 'current')} > 0) - 1"
-    kind = bars(RATIO).decimals(1).thresholds(steps(GREEN, (0, YELLOW), (0.2, RED)))
+    kind = bars(RATIO).decimals(1).thresholds(steps(GREEN, (0.1, YELLOW), (0.2, RED)))
+    # Each bar in its own colour, and the line of the alert in sight.
+    kind.gradient_mode(common.GraphGradientMode.SCHEME).axis_soft_max(0.25)
     kind.color_scheme(by_value()).thresholds_style(
         common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
     )
@@ -300,7 +311,7 @@ def _growth() -> Panel:
 
 def _by(label: str, most: int) -> str:
     """The biggest values of a label, and all others in one, so that the parts are the whole."""
-    each = f"sum by ({label}) ({MONTH})"
+    each = f'label_replace(sum by ({label}) ({MONTH}), "{label}", "no {label}", "{label}", "")'
     others = f"sum({MONTH}) - sum(topk({most}, {each}))"
     return (
         f'topk({most}, {each}) or label_replace({others} > 0.005, "{label}", "all others", "", "")'
@@ -311,12 +322,12 @@ def _pie(words: Words, label: str, kind: PieChartType) -> Panel:
     legend = (
         PieChartLegendOptions()
         .display_mode(common.LegendDisplayMode.TABLE)
-        .placement(common.LegendPlacement.BOTTOM)
+        .placement(common.LegendPlacement.RIGHT)
         .show_legend(show_legend=True)
         .values([PieChartLegendValues.VALUE, PieChartLegendValues.PERCENT])
     )
     pie = piechart.Panel().unit(USD).decimals(2).pie_type(kind).reduce_options(newest())
-    return panel(pie.legend(legend), words, (5, 12), now(_by(label, 8), f"{{{{{label}}}}}"))
+    return panel(pie.legend(legend), words, (10, 12), now(_by(label, 8), f"{{{{{label}}}}}"))
 
 
 def _by_region() -> Panel:
@@ -358,11 +369,11 @@ def _storage() -> Panel:
         "Storage Costs" + THROUGH,
         "What is kept: object storage, disks, databases and backups, by the names of their"
         " services. Cost Explorer bills EBS volumes as EC2 - Other, together with traffic.",
-        "No service that stores data has cost anything in this choice",
+        NO_SPLIT,
         "S3BucketLarge",
     )
     kept = f'{MONTHS}{{{SPLIT},service=~"{STORAGE}"}}'
-    return _services(words, (24, 9), f"topk(50, sum by ({SERVICE}) ({kept}))")
+    return _services(words, (14, 12), f"topk(50, sum by ({SERVICE}) ({kept}))")
 
 
 def _services(words: Words, size: tuple[int, int], chosen: str) -> Panel:
@@ -376,10 +387,11 @@ def _services(words: Words, size: tuple[int, int], chosen: str) -> Panel:
     grid(
         kind,
         [
-            Column("service", "Service", url=look_at(UID, service="Service", account="Account")),
+            Column("service", "Service", url=look_at(UID, service="Service", account="Account ID")),
             Column("provider", "Provider", width=80),
-            Column("account_id", "Account", width=150),
-            Column("Value #A", "Month, USD", EXACT, 2, 105),
+            Column("account_name", "Account"),
+            Column("account_id", "Account ID", hidden=True),
+            Column("Value #A", "Month, USD", EXACT, 2, 115),
             Column("Value #B", "Share", RATIO, 1, 70),
             Column("Value #C", "Day, USD", EXACT, 2, 90),
             Column(
@@ -397,7 +409,7 @@ def _services(words: Words, size: tuple[int, int], chosen: str) -> Panel:
         kind,
         words,
         size,
-        rows(chosen),
+        rows(named(chosen)),
         rows(f"{chosen} / scalar(sum({MONTH}))"),
         rows(day(1)),
         rows(f"{day(1)} / ({day(8)} > 0) - 1"),

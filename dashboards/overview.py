@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from grafana_foundation_sdk.builders import bargauge, table
 from grafana_foundation_sdk.models.common import BarGaugeDisplayMode, VizOrientation
 
-from dashboards.asking import course, firing, now, rows, through, variable
+from dashboards.asking import course, firing, named, now, rows, through, variable
 from dashboards.shared import (
     BLUE,
     EXACT,
@@ -21,6 +21,7 @@ from dashboards.shared import (
     USD,
     YELLOW,
     Column,
+    Empty,
     Words,
     band,
     by_value,
@@ -54,8 +55,13 @@ ALERTS = 'component="finops",alertname!="FinOpsWatchdog"'
 ABOUT = "alertname, severity, provider, account_id, service, budget, tenant_id, owner"
 WASTE = 'alertname=~"IdleLoadBalancer|UnusedPVC|OverprovisionedPod|S3BucketLarge"'
 
-NO_COST = "Nothing is stored yet: finops-exporter sources shows what was read"
-NO_BUDGET = "There is no budget: finops-exporter budget set --help"
+NO_COST = Empty("Nothing stored yet", "finops-exporter sources shows what was read.")
+NO_BUDGET = Empty(
+    "There is no budget", "finops-exporter budget set makes one, as does the configuration."
+)
+NO_ALERT = Empty(
+    "No alert fires", "that is good, as long as FinOpsWatchdog reaches its dead-man's switch."
+)
 
 
 def build() -> Dashboard:
@@ -101,14 +107,15 @@ def _count() -> Panel:
         "Firing Alerts",
         "How many alerts fire, by severity: critical ones page somebody, warnings wait for"
         " working hours, info waits for the weekly digest.",
-        "No alert fires",
+        NO_ALERT,
         "FinOpsWatchdog",
     )
     kind = figure("short")
     for severity, colour in (("critical", RED), ("warning", YELLOW), ("info", BLUE)):
         looks(kind, severity, {"color": fixed(colour)})
-    alerts = f'count by (severity) (ALERTS{{alertstate="firing",{ALERTS}}})'
-    return panel(kind, words, (5, 8), now(alerts, "{{severity}}"))
+    fire = f'count(ALERTS{{alertstate="firing",{ALERTS},severity="%s"}})'
+    counts = [now(fire % severity, severity) for severity in ("critical", "warning", "info")]
+    return panel(kind, words, (5, 8), *counts)
 
 
 def _alerts() -> Panel:
@@ -116,7 +123,7 @@ def _alerts() -> Panel:
         "What Fires",
         "Critical alerts and warnings: what they are about, who answers for it, and since when the"
         " condition holds. A name leads to its runbook.",
-        "No alert fires",
+        NO_ALERT,
         "FinOpsWatchdog",
     )
     told = f'{ALERTS},severity!="info"'
@@ -128,7 +135,7 @@ def _alerts() -> Panel:
     grid(
         kind,
         [
-            Column("severity", "Severity", width=80),
+            Column("severity", "Severity", width=95),
             Column("alertname", "Alert", width=220, url=runbook),
             Column("provider", "Provider", width=80),
             Column("account_id", "Account", width=140),
@@ -158,7 +165,10 @@ def _today() -> Panel:
         "Today So Far",
         "What is billed until now of the day (UTC) that is still running: partial, and never a"
         " part of the other figures. Files of complete days have none.",
-        "Not known: no source tells the running day",
+        Empty(
+            "No source tells the running day",
+            "Cost Explorer does, and files that hold today.",
+        ),
         "FinOpsBillingDataStale",
     )
     today = f"sum(provider_account:cloud_cost_today_usd:sum{{{CHOSEN}}})"
@@ -202,7 +212,10 @@ def _expected() -> Panel:
         "Month at Its End" + THROUGH,
         "What the month will probably have cost at its end, by provider. The table of forecasts"
         " below has the range.",
-        "Not known before 3 complete days of the month",
+        Empty(
+            "Not known before the 3rd day",
+            "a month is forecast from its third complete day on.",
+        ),
         "ForecastExceedsBudget",
     )
     likely = f'provider:cloud_cost_forecast_usd:p50{{horizon="month_end",{PROVIDER}}}'
@@ -247,7 +260,7 @@ def _pace() -> Panel:
         .orientation(VizOrientation.HORIZONTAL)
         .reduce_options(newest())
     )
-    return panel(kind, words, (8, 9), now(f"sort_desc(topk(12, {rate}))", "{{budget}}"))
+    return panel(kind, words, (8, 10), now(f"sort_desc(topk(12, {rate}))", "{{budget}}"))
 
 
 def _budgets() -> Panel:
@@ -281,7 +294,7 @@ def _budgets() -> Panel:
     return panel(
         kind,
         words,
-        (16, 9),
+        (16, 10),
         rows(used),
         rows(f"budget:cloud_budget_spent_usd:sum{{{BUDGET}}}"),
         rows(f"budget:cloud_budget_limit_usd:sum{{{BUDGET}}}"),
@@ -303,15 +316,16 @@ def _spenders() -> Panel:
     ten = f"topk(10, provider_account_service:cloud_cost_monthly_usd:sum{{{CHOSEN}}})"
     before = f"provider_account_service:cloud_cost_previous_month_usd:sum{{{CHOSEN}}}"
     score = f"provider_account_service:cloud_cost_anomaly_score:max{{{CHOSEN}}}"
-    closer = look_at(COST, provider="Provider", account="Account", service="Service")
+    closer = look_at(COST, provider="Provider", account="Account ID", service="Service")
     kind = table.Panel()
     grid(
         kind,
         [
             Column("service", "Service", url=closer),
             Column("provider", "Provider", width=90),
-            Column("account_id", "Account"),
-            Column("Value #A", "Month, USD", EXACT, 2, 110),
+            Column("account_name", "Account"),
+            Column("account_id", "Account ID", hidden=True),
+            Column("Value #A", "Month, USD", EXACT, 2, 115),
             Column("Value #B", "Month before, USD", EXACT, 2, 150),
             Column(
                 "Value #C",
@@ -328,7 +342,7 @@ def _spenders() -> Panel:
         kind,
         words,
         (14, 12),
-        rows(ten),
+        rows(named(ten)),
         rows(f"{before} and on ({by}) {ten}"),
         rows(f"max by ({by}) ({score}) and on ({by}) {ten}"),
     )
@@ -340,8 +354,10 @@ def _savings() -> Panel:
         "What probably costs more than it must: idle load balancers, volumes that no pod mounts,"
         " pods that use little of what they ask for, big buckets. Each is an alert that fires;"
         " its runbook says what to do.",
-        "Nothing idle or oversized is known (rules/waste.yaml needs other exporters, see its"
-        " README)",
+        Empty(
+            "Nothing idle or oversized is known",
+            "rules/waste.yaml and rules/storage.yaml need other exporters (rules/README.md).",
+        ),
         "IdleLoadBalancer",
     )
     parts = '"load_balancer", "bucket", "namespace", "pod", "persistentvolumeclaim"'
@@ -368,7 +384,10 @@ def _forecast() -> Panel:
         "What the next 30 and 90 days, and the month, will cost by provider: likely, and the"
         " range that 80 % of outcomes lie in. Ranges of providers do not add up: together they"
         " vary less.",
-        "Not known before there are some weeks of complete days",
+        Empty(
+            "Not known yet",
+            "a forecast needs some weeks of complete days.",
+        ),
         "ForecastExceedsBudget",
     )
     horizons = (("month_end", "Month"), ("30d", "30 d"), ("90d", "90 d"))
@@ -380,7 +399,7 @@ def _forecast() -> Panel:
             letter = ascii_uppercase[len(asked)]
             expr = f'provider:cloud_cost_forecast_usd:{estimate}{{horizon="{horizon}",{PROVIDER}}}'
             asked.append(rows(f"sum by (provider) ({expr})"))
-            columns.append(Column(f"Value #{letter}", f"{name}, {word}", EXACT, 0, 95))
+            columns.append(Column(f"Value #{letter}", f"{name}, {word}", EXACT, 0, 98))
     kind = table.Panel()
     grid(kind, columns, by="Provider", up=True)
     return panel(kind, words, (15, 8), *asked)
@@ -391,7 +410,10 @@ def _band() -> Panel:
         "Next 30 Days, as Forecast" + THROUGH,
         "The forecast of the next 30 days as it was made at each moment, with its range, beside"
         " what the 30 complete days before had cost. Bounds of several providers are added up.",
-        "Not known before there are some weeks of complete days",
+        Empty(
+            "Not known yet",
+            "a forecast needs some weeks of complete days.",
+        ),
         "CostGrowthHigh",
     )
     known = f'provider_account:cloud_cost_trailing_30d_usd:sum{{window="current",{PROVIDER}}}'
@@ -418,7 +440,10 @@ def _ages() -> Panel:
         "How each source stands: whether its newest run stored what it read, when one last did,"
         " the newest complete day of its provider (UTC), and for how long a newer one should have"
         " been complete by the source's own lag.",
-        "No source is known: is the exporter scraped, and are rules/meta.yaml loaded?",
+        Empty(
+            "No source is known",
+            "is the exporter scraped, and is rules/meta.yaml loaded?",
+        ),
         "FinOpsBillingDataMissing",
     )
     source = f"provider_collector:finops_collector_success:max{{{PROVIDER}}}"
@@ -434,9 +459,9 @@ def _ages() -> Panel:
         [
             Column("provider", "Provider", width=90),
             Column("collector", "Source"),
-            Column("Value #A", "Newest run", width=100),
+            Column("Value #A", "Newest run", width=90),
             Column("Value #B", "Last success", "dateTimeFromNow", width=130),
-            Column("Value #C", "Newest day", "dateTimeAsIso", width=155),
+            Column("Value #C", "Newest day", "dateTimeAsIso", width=150),
             Column(
                 "Value #D",
                 "Overdue",
@@ -475,7 +500,10 @@ def _sums() -> Panel:
         "What the provider's own total of a month has more than the sum of our parts, where it"
         " tells one; and by how much days that were already stored have changed in the last 7"
         " days (all months).",
-        "No source tells a total of its own",
+        Empty(
+            "No source tells its own total",
+            "files of FOCUS have none; Cost Explorer tells one for each month.",
+        ),
         "FinOpsUnreconciled",
     )
     amount = f"provider_month:cloud_cost_unreconciled_usd:sum{{{PROVIDER}}}"
@@ -514,7 +542,10 @@ def _asking() -> Panel:
         "What Asking Costs",
         "What our own requests to paid APIs have cost by their list price: today (UTC), what"
         " today's caps allow, and in the last 30 days.",
-        "Nothing that costs is asked: files and buckets are free of it",
+        Empty(
+            "Nothing paid is asked",
+            "only requests to paid APIs count, such as Cost Explorer's.",
+        ),
         "FinOpsApiBudgetExhausted",
     )
     spent = f"sum(provider_collector:finops_collector_spent_today_usd:max{{{PROVIDER}}})"

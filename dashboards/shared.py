@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as builders
@@ -74,20 +74,31 @@ class Overridden(Protocol):
     def override_by_name(self, name: str, properties: list[models.DynamicConfigValue]) -> Self: ...
 
 
+class Empty(NamedTuple):
+    """What stands in a panel without data, and what to do about it, which its description tells.
+
+    The first is short: a figure's place makes a long sentence tiny.
+    """
+
+    text: str
+    remedy: str
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """What a panel says of itself: its title, what it means, what it tells when it is empty."""
 
     title: str
     about: str
-    empty: str
+    empty: Empty
     runbook: str
 
 
 def panel(kind: P, words: Words, size: tuple[int, int], *queries: Builder[Dataquery]) -> P:
     """The panel with its words, its width and height in the grid of 24 columns, and its queries."""
     width, height = size
-    kind.title(words.title).description(words.about).no_value(words.empty)
+    about = f"{words.about}\n\nIf it is empty: {words.empty.remedy}"
+    kind.title(words.title).description(about).no_value(words.empty.text)
     kind.span(width).height(height).datasource(PROMETHEUS)
     kind.links([link(f"Runbook: {words.runbook}", f"{RUNBOOKS}/{words.runbook}.md", new_tab=True)])
     for query in queries:
@@ -180,18 +191,15 @@ def looks(kind: Overridden, name: str, properties: Mapping[str, object]) -> None
 
 def band(kind: timeseries.Panel) -> None:
     """A forecast as a thin line in the area between its low and its high estimate."""
+    edge = {
+        "color": fixed(GREEN),
+        "custom.lineWidth": 0,
+        "custom.hideFrom": {"legend": True, "tooltip": False, "viz": False},
+    }
+    area = {"custom.fillBelowTo": "forecast, low", "custom.fillOpacity": 15}
+    looks(kind, "forecast, low", edge)
+    looks(kind, "forecast, high", {**edge, **area})
     looks(kind, "forecast, likely", {"color": fixed(GREEN), "custom.lineWidth": 1})
-    looks(kind, "forecast, low", {"color": fixed(GREEN), "custom.lineWidth": 0})
-    looks(
-        kind,
-        "forecast, high",
-        {
-            "color": fixed(GREEN),
-            "custom.lineWidth": 0,
-            "custom.fillBelowTo": "forecast, low",
-            "custom.fillOpacity": 15,
-        },
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +212,7 @@ class Column:
     decimals: int | None = None
     width: int | None = None
     url: str = ""
+    hidden: bool = False
     thresholds: builders.ThresholdsConfig | None = None
 
 
@@ -229,6 +238,8 @@ def grid(kind: table.Panel, columns: Sequence[Column], *, by: str = "", up: bool
             },
         )
     )
+    # What a panel tells when it is empty is no text for each empty cell.
+    kind.override_by_regexp(".*", [models.DynamicConfigValue(id_val="noValue", value="-")])
     kind.cell_height(common.TableCellHeight.SM).show_header(show_header=True)
     if by:
         order = common_builders.TableSortByFieldState().display_name(by).desc(desc=not up)
@@ -246,6 +257,8 @@ def _looks(column: Column) -> dict[str, object]:
         found["decimals"] = column.decimals
     if column.width:
         found["custom.width"] = column.width
+    if column.hidden:  # there for a link
+        found["custom.hidden"] = True
     if column.url:
         found["links"] = [{"title": "Look closer", "url": column.url}]
     if column.thresholds:
