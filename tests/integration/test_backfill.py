@@ -340,10 +340,18 @@ def recent(database: Database, database_url: str, tmp_path: Path) -> Path:
     return configure(tmp_path, as_url(database_url))
 
 
-def test_what_is_cut_short_leaves_no_half_file(recent: Path, tmp_path: Path) -> None:
+def test_what_is_cut_short_leaves_no_half_file(
+    recent: Path, database: Database, tmp_path: Path
+) -> None:
     file = tmp_path / "x.om"
     file.write_text("before", encoding="utf-8")
-    with started("backfill", "--config", recent, "--every", "1m", "--output", file) as process:
+    with (
+        database.connection() as connection,
+        connection.transaction(),
+        started("backfill", "--config", recent, "--every", "1m", "--output", file) as process,
+    ):
+        # It cannot be done before it is ended: it waits for what it reads in the middle.
+        connection.execute("LOCK TABLE cost_anomalies IN ACCESS EXCLUSIVE MODE")
         until(lambda: len(list(tmp_path.glob(".x.om.*"))) == 1, "it has begun")
         end(process, signal.SIGTERM)
         assert process.returncode == 128 + signal.SIGTERM
