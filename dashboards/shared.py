@@ -220,8 +220,9 @@ def grid(kind: table.Panel, columns: Sequence[Column], *, by: str = "", up: bool
     """Join the rows of all queries by their labels; the columns in this order, sorted by one."""
     kind.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
     names = {column.field: column.name for column in columns}
+    places = {field: place for place, field in enumerate(names)}
     if "Value #A" in names:  # what Grafana calls it while it is the only query with an answer
-        names["Value"] = names["Value #A"]
+        names["Value"], places["Value"] = names["Value #A"], places["Value #A"]
     # What is not listed is left out: a label of tomorrow shall not widen the table.
     kind.with_transformation(
         models.DataTransformerConfig(
@@ -233,7 +234,7 @@ def grid(kind: table.Panel, columns: Sequence[Column], *, by: str = "", up: bool
             id_val="organize",
             options={
                 "excludeByName": {},
-                "indexByName": {field: place for place, field in enumerate(names)},
+                "indexByName": places,
                 "renameByName": names,
             },
         )
