@@ -48,8 +48,10 @@ if TYPE_CHECKING:
 
 UID = "finops-cloud-cost"
 
-CHOSEN = 'provider=~"$provider",account_id=~"$account",service=~"$service",region=~"$region"'
-SPLIT = f'{CHOSEN},narrowed=~"$team$environment"'
+SPLIT = (
+    'provider=~"$provider",account_id=~"$account",service=~"$service",region=~"$region",'
+    'narrowed=~"$team$environment"'
+)
 """What can be told by service and region: a team's or an environment's share of them cannot."""
 
 MONTHS = "provider_account_service_region:cloud_cost_monthly_usd:sum"
@@ -163,14 +165,20 @@ def _spent() -> str:
         f'narrowed!~"${tag}",narrowed=~"{before}"}})'
         for tag, before in (("team", "$budget"), ("environment", "$budget$team"))
     ]
-    untagged = 'narrowed=~"$budget$team$environment"'
-    # With neither service nor region chosen a sum of accounts is enough, and quick over weeks.
-    few = (
-        'sum(provider_account:cloud_cost_monthly_usd:sum{provider=~"$provider",'
-        f'account_id=~"$account",{untagged},narrowed=~"$service$region"}})'
-    )
-    many = f'sum({MONTHS}{{{CHOSEN},{untagged},narrowed!~"$service$region"}})'
-    return " or ".join([few, many, by_budget, *by_tag])
+    # No more series than what is chosen needs: this is asked over weeks.
+    untagged = 'provider=~"$provider",account_id=~"$account",narrowed=~"$budget$team$environment"'
+    service = 'service=~"$service",narrowed!~"$service"'
+    region = 'region=~"$region",narrowed!~"$region"'
+    by_place = [
+        f"sum({level}:cloud_cost_monthly_usd:sum{{{untagged},{matchers}}})"
+        for level, matchers in (
+            ("provider_account", 'narrowed=~"$service$region"'),
+            ("provider_account_service", f'{service},narrowed=~"$region"'),
+            ("provider_account_region", f'{region},narrowed=~"$service"'),
+            ("provider_account_service_region", f"{service},{region}"),
+        )
+    ]
+    return " or ".join([*by_place, by_budget, *by_tag])
 
 
 def _forecast(estimate: str) -> str:
