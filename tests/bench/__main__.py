@@ -15,6 +15,7 @@ from . import (
     analysis,
     api,
     crowd,
+    dashboards,
     harness,
     ledger,
     memory,
@@ -41,6 +42,7 @@ SUBJECTS = {
     "analysis": analysis.rows,
     "ledger": ledger.rows,
     "api": api.rows,
+    "dashboards": dashboards.rows,
 }
 
 
