@@ -84,7 +84,7 @@ def limits(_sums: Sums, chosen: Chosen) -> Amounts:
 
 
 def used(sums: Sums, chosen: Chosen) -> Amounts:
-    return largest(4, {(one.name,): sums.spent(one) / limit(one) for one in budgets(chosen)})
+    return largest(3, {(one.name,): sums.spent(one) / limit(one) for one in budgets(chosen)})
 
 
 def per_customer(first: int, last: int) -> Function:
@@ -137,7 +137,11 @@ def unless_tagged(of: Function) -> Function:
 
 
 def parts(label: str) -> Function:
-    return lambda sums, chosen: with_others(8, sums.costs((label,), sums.month, chosen, *PLACE))
+    def found(sums: Sums, chosen: Chosen) -> Amounts:
+        each = sums.costs((label,), sums.month, chosen, *PLACE)
+        return with_others(8, {(name or f"no {label}",): one for (name,), one in each.items()})
+
+    return found
 
 
 def before(*by: str) -> Function:
