@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grafana_foundation_sdk.builders import piechart, table
+from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.builders.common import GraphThresholdsStyleConfig, StackingConfig
-from grafana_foundation_sdk.builders.piechart import PieChartLegendOptions
 from grafana_foundation_sdk.models.common import (
     GraphThresholdsStyleMode,
-    LegendDisplayMode,
-    LegendPlacement,
     StackingMode,
 )
-from grafana_foundation_sdk.models.piechart import PieChartLegendValues, PieChartType
+from grafana_foundation_sdk.models.piechart import PieChartType
 
 from dashboards.asking import POSTGRESQL, Sql, course, data_source, firing, now, rows, variable
 from dashboards.shared import (
@@ -35,9 +32,9 @@ from dashboards.shared import (
     lines,
     look_at,
     looks,
-    newest,
     of_budget,
     panel,
+    pie,
     steps,
 )
 
@@ -143,8 +140,8 @@ def _tokens() -> Panel:
 def _per_report() -> Panel:
     words = Words(
         "Avg Cost Per Report",
-        "What a report (a call with a report_type) has cost on average in the last 24 hours."
-        " AIReportCostHigh tells of more than $2.",
+        "What a report (a call with a report_type) of the chosen tenants has cost on average in the"
+        " last 24 hours, with whatever model. AIReportCostHigh tells of more than $2.",
         Empty(
             "No report in 24 hours",
             "a call is a report when it is tracked with a report_type.",
@@ -201,16 +198,7 @@ def _models() -> Panel:
         "TotalAISpendHigh",
     )
     cost = f"sum by (model) (tenant_model:ai_budget_cost_by_model_usd:sum{{{CHOSEN}}})"
-    legend = (
-        PieChartLegendOptions()
-        .display_mode(LegendDisplayMode.TABLE)
-        .placement(LegendPlacement.RIGHT)
-        .show_legend(show_legend=True)
-        .values([PieChartLegendValues.VALUE, PieChartLegendValues.PERCENT])
-    )
-    kind = piechart.Panel().unit(USD).decimals(2).pie_type(PieChartType.DONUT)
-    kind.reduce_options(newest()).legend(legend)
-    return panel(kind, words, (8, 9), now(cost, "{{model}}"))
+    return panel(pie(PieChartType.DONUT), words, (8, 9), now(cost, "{{model}}"))
 
 
 def _at_risk() -> Panel:
@@ -221,7 +209,9 @@ def _at_risk() -> Panel:
         NO_RISK,
         "AIBudgetWarning",
     )
-    risky = f"(tenant_model:ai_budget_used:ratio{{{CHOSEN}}} >= 0.8)"
+    # The budget over all models holds for a chosen one as well.
+    budgets = f'{TENANT},model=~"$model|\\\\*"'
+    risky = f"(tenant_model:ai_budget_used:ratio{{{budgets}}} >= 0.8)"
 
     def of(metric: str) -> str:
         return f"({metric} and on (tenant_id, model) {risky})"
@@ -292,8 +282,9 @@ def _consumers() -> Panel:
 def _anomalies() -> Panel:
     words = Words(
         "Anomaly Detection (> 3x average)",
-        "Tokens of the last hour by the tenant's average active hour of the last 7 days, over the"
-        " last 24 hours. Above the line of 3, AITokenAnomaly tells, unless it is few tokens.",
+        "Tokens of all models of the last hour by the tenant's average active hour of the last 7"
+        " days, over the last 24 hours. Above the line of 3, AITokenAnomaly tells, unless it is few"
+        " tokens.",
         Empty(
             "No tenant has an average yet",
             "it needs an hour with calls in the last 7 days.",

@@ -81,14 +81,17 @@ def named(costs: str) -> str:
     )
 
 
-def variable(name: str, label: str, series: str) -> builders.QueryVariable:
-    """What can be chosen: the values that a label of some series has, several of them, or all."""
+def variable(name: str, label: str, series: str, *, many: bool = True) -> builders.QueryVariable:
+    """What can be chosen: the values that a label of some series has, all, one or some of them."""
+    at_first = models.VariableOption(text=["All"], value=["$__all"])
+    if not many:
+        at_first = models.VariableOption(text="All", value="$__all")
     return (
         _asked(name, name.capitalize(), f"label_values({series}, {label})", LABEL_VALUES)
-        .multi(multi=True)
+        .multi(multi=many)
         .include_all(include_all=True)
         .all_value(ALL)
-        .current(models.VariableOption(text=["All"], value=["$__all"]))
+        .current(at_first)
         .sort(models.VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
     )
 
@@ -137,6 +140,14 @@ def data_source(name: str, label: str, kind: str, uid: str) -> builders.Datasour
         .type(kind)
         .current(models.VariableOption(text=uid, value=uid))
     )
+
+
+def of_costs() -> list[builders.AnnotationQuery]:
+    """Marks for alerts on cloud costs."""
+    return [
+        firing("Budget alerts", "cloud-budget", "budget", "red"),
+        firing("Trends and anomalies", "trend", "service", "yellow"),
+    ]
 
 
 def firing(name: str, category: str, label: str, colour: str) -> builders.AnnotationQuery:

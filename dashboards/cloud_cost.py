@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grafana_foundation_sdk.builders import common as common_builders
-from grafana_foundation_sdk.builders import gauge, piechart, table
-from grafana_foundation_sdk.builders.piechart import PieChartLegendOptions
+from grafana_foundation_sdk.builders import gauge, table
 from grafana_foundation_sdk.models import common
-from grafana_foundation_sdk.models.piechart import PieChartLegendValues, PieChartType
+from grafana_foundation_sdk.models.piechart import PieChartType
 
-from dashboards.asking import course, firing, named, now, rows, through, variable
+from dashboards.asking import course, named, now, of_costs, rows, through, variable
+from dashboards.choosing import SPLIT, budgets, forecast, limit, spent, spent_of_budget
 from dashboards.shared import (
     BLUE,
     EXACT,
@@ -37,6 +37,7 @@ from dashboards.shared import (
     newest,
     of_budget,
     panel,
+    pie,
     steps,
 )
 
@@ -48,23 +49,15 @@ if TYPE_CHECKING:
 
 UID = "finops-cloud-cost"
 
-SPLIT = (
-    'provider=~"$provider",account_id=~"$account",service=~"$service",region=~"$region",'
-    'narrowed=~"$team$environment"'
-)
-"""What can be told by service and region: a team's or an environment's share of them cannot."""
-
 MONTHS = "provider_account_service_region:cloud_cost_monthly_usd:sum"
 MONTH = f"{MONTHS}{{{SPLIT}}}"
 DAYS = "provider_account_service_region:cloud_cost_daily_usd:sum"
 SERVICE = "provider, account_id, service"
 
-SCOPES = ("team", "environment", "service", "account")
-"""Variables that are also scopes of budgets, in the order in which a chosen one is taken."""
-
 STORAGE = (
-    "(?i).*(storage|s3|ebs|ec2 - other|volumes|elastic block|file system|fsx|glacier|backup|disk"
-    "|rds|relational database|aurora|sql|spanner|bigtable|dynamodb|cosmos|netapp).*"
+    r"(?i).*(storage|\\bs3\\b|\\bebs\\b|ec2 - other|volumes|elastic block|file system|filestore"
+    r"|fsx|glacier|backup|disks|data lake|\\brds\\b|relational database|aurora|alloydb|sql|mariadb"
+    r"|redshift|spanner|bigtable|firestore|dynamodb|documentdb|cosmos|netapp).*"
 )
 """Services that keep data, by the names of AWS, Google Cloud and Azure. Cost Explorer bills EBS as
 "EC2 - Other"."""
@@ -87,10 +80,7 @@ def build() -> Dashboard:
         "5m",
         "now-35d",
         variables=_variables(),
-        annotations=[
-            firing("Budget alerts", "cloud-budget", "budget", RED),
-            firing("Trends and anomalies", "trend", "service", YELLOW),
-        ],
+        annotations=of_costs(),
         parts={
             "": [_spend(), _limit(), _used(), _per_customer(), _course(), _growth()],
             "Where it goes": [_drivers(), _by_service(), _storage(), _by_region()],
@@ -118,112 +108,53 @@ def _variables() -> list[builders.QueryVariable]:
             "environment",
             f"environment:cloud_cost_allocated_monthly_usd:sum{{{of}}}",
         ),
-        variable("budget", "budget", "budget:cloud_budget_limit_usd:sum"),
+        variable("budget", "budget", "budget:cloud_budget_limit_usd:sum", many=False),
         through("$provider"),
     ]
-
-
-def _of_budgets(metric: str) -> str:
-    """A metric of the chosen budgets: by name, else by what else is chosen, else none."""
-    by_name = f'{metric}{{budget_period="current",budget=~"$budget",narrowed!~"$budget"}}'
-    by_scope = [
-        f'{metric}{{budget_period="current",period="monthly",scope_type="{scope}",'
-        f'scope_value=~"${scope}",narrowed!~"${scope}",narrowed=~"{before}"}}'
-        for scope, before in zip(SCOPES, _before(), strict=True)
-    ]
-    return " or ".join([by_name, *by_scope])
-
-
-def _before() -> list[str]:
-    """For each scope what must not be chosen, because it would be taken before it."""
-    found = ["$budget"]
-    for scope in SCOPES[:-1]:
-        found.append(f"{found[-1]}${scope}")
-    return found
-
-
-NARROWED = "$budget$team$environment$service$account$region"
-
-
-def _limits() -> str:
-    """What the chosen budgets allow, or the providers' own monthly ones where nothing is chosen."""
-    of_all = "provider:cloud_budget_monthly_limit_usd:sum"
-    return (
-        f'sum({of_all}{{provider=~"$provider",narrowed=~"{NARROWED}"}})'
-        f" or sum({_of_budgets('budget:cloud_budget_limit_usd:sum')})"
-    )
-
-
-def _spent() -> str:
-    """What the chosen budget, team, environment, service, region or account has cost this month."""
-    by_budget = (
-        'sum(budget:cloud_budget_spent_usd:sum{budget_period="current",budget=~"$budget",'
-        'narrowed!~"$budget"})'
-    )
-    by_tag = [
-        f'sum({tag}:cloud_cost_allocated_monthly_usd:sum{{provider=~"$provider",{tag}=~"${tag}",'
-        f'narrowed!~"${tag}",narrowed=~"{before}"}})'
-        for tag, before in (("team", "$budget"), ("environment", "$budget$team"))
-    ]
-    # No more series than what is chosen needs: this is asked over weeks.
-    untagged = 'provider=~"$provider",account_id=~"$account",narrowed=~"$budget$team$environment"'
-    service = 'service=~"$service",narrowed!~"$service"'
-    region = 'region=~"$region",narrowed!~"$region"'
-    by_place = [
-        f"sum({level}:cloud_cost_monthly_usd:sum{{{untagged},{matchers}}})"
-        for level, matchers in (
-            ("provider_account", 'narrowed=~"$service$region"'),
-            ("provider_account_service", f'{service},narrowed=~"$region"'),
-            ("provider_account_region", f'{region},narrowed=~"$service"'),
-            ("provider_account_service_region", f"{service},{region}"),
-        )
-    ]
-    return " or ".join([*by_place, by_budget, *by_tag])
-
-
-def _forecast(estimate: str) -> str:
-    of_all = f"provider:cloud_cost_forecast_usd:{estimate}"
-    return (
-        f'sum({of_all}{{horizon="month_end",provider=~"$provider",narrowed=~"{NARROWED}"}})'
-        f" or sum({_of_budgets(f'budget:cloud_budget_forecast_usd:{estimate}')})"
-    )
 
 
 def _spend() -> Panel:
     words = Words(
         "Monthly Spend" + THROUGH,
-        "What the month of the newest complete day has cost so far, of what is chosen above. A"
-        " team or an environment is told for all its accounts, services and regions. Credits and"
-        " taxes are in it, so it is the provider's own total.",
+        "What the month of the newest complete day has cost so far, of what is chosen above; of a"
+        " budget, what its current period has. A team or an environment cannot be told by account,"
+        " service or region. Credits and taxes are in it, so it is the provider's own total."
+        " While a month turns, a provider without a complete day in it still adds the one before.",
         NO_COST,
         "BudgetExceeded80Percent",
     )
-    return panel(figure(USD), words, (6, 6), now(_spent(), "this month so far"))
+    return panel(
+        figure(USD),
+        words,
+        (6, 6),
+        now(spent(), "this month so far"),
+        now(spent_of_budget(), "{{period}} budget, so far"),
+    )
 
 
 def _limit() -> Panel:
     words = Words(
         "Monthly Budget",
-        "What may be spent: the monthly budgets of the chosen providers; or, of what is chosen"
-        " above, that of the budget, team, environment, service or account.",
+        "What may be spent: the monthly budget of the organisation, else those of the providers if"
+        " each of them has one; or that of the budget, team, environment, service, account or"
+        " provider that is chosen above, as long as nothing else narrows it.",
         NO_BUDGET,
         "FinOpsBudgetMissing",
     )
-    return panel(figure(USD, colour=GREY), words, (6, 6), now(_limits(), "limit"))
+    return panel(figure(USD, colour=GREY), words, (6, 6), now(limit(), "limit"))
 
 
 def _used() -> Panel:
-    used = "budget:cloud_budget_used:ratio"
     words = Words(
         "Budget Utilization %" + THROUGH,
         "How much of its limit each budget has used in its current period, the three most used."
-        " Yellow from 80 %, red from 100 %, where alerts begin. What is chosen above picks the"
-        " budgets.",
+        " Yellow from 80 %, red from 100 %, where alerts begin. A budget, team, environment,"
+        " service, account or provider that is chosen above picks its own, if nothing else narrows"
+        " it.",
         NO_BUDGET,
         "BudgetExceededCritical",
     )
-    of_all = f'{used}{{budget_period="current",narrowed=~"{NARROWED}"}}'
-    chosen = f"sort_desc(topk(3, {of_all} or {_of_budgets(used)}))"
+    chosen = f"sort_desc(topk(3, {budgets('budget:cloud_budget_used:ratio')}))"
     kind = (
         gauge.Panel()
         .unit(RATIO)
@@ -278,11 +209,11 @@ def _course() -> Panel:
         kind,
         words,
         (16, 10),
-        course(_spent(), "spent"),
-        course(_limits(), "budget"),
-        course(_forecast("p10"), "forecast, low"),
-        course(_forecast("p50"), "forecast, likely"),
-        course(_forecast("p90"), "forecast, high"),
+        course(f"{spent()} or sum({spent_of_budget()})", "spent"),
+        course(limit(), "budget"),
+        course(forecast("p10"), "forecast, low"),
+        course(forecast("p50"), "forecast, likely"),
+        course(forecast("p90"), "forecast, high"),
     )
 
 
@@ -299,8 +230,8 @@ def _growth() -> Panel:
     words = Words(
         "Month-over-Month Growth %" + THROUGH,
         "Each day: the last 30 complete days against the 30 before, so that months of different"
-        " lengths compare. Accounts that have only one of the two are left out. CostGrowthHigh"
-        " tells of more than 20 %.",
+        " lengths compare; of the chosen providers and accounts, whatever else is chosen. Accounts"
+        " that have only one of the two are left out. CostGrowthHigh tells of more than 20 %.",
         Empty(
             "Not known before 60 complete days",
             "older bills can be read: finops-exporter collect --since.",
@@ -319,7 +250,8 @@ def _growth() -> Panel:
 
 def _by(label: str, most: int) -> str:
     """The biggest values of a label, and all others in one, so that the parts are the whole."""
-    each = f'label_replace(sum by ({label}) ({MONTH}), "{label}", "no {label}", "{label}", "")'
+    each = f"sum by ({label}) ({MONTH})"
+    each = f'label_replace({each}, "{label}", "no {label}", "{label}", "(__none__)?")'
     others = f"sum({MONTH}) - sum(topk({most}, {each}))"
     return (
         f'topk({most}, {each}) or label_replace({others} > 0.005, "{label}", "all others", "", "")'
@@ -327,15 +259,7 @@ def _by(label: str, most: int) -> str:
 
 
 def _pie(words: Words, label: str, kind: PieChartType) -> Panel:
-    legend = (
-        PieChartLegendOptions()
-        .display_mode(common.LegendDisplayMode.TABLE)
-        .placement(common.LegendPlacement.RIGHT)
-        .show_legend(show_legend=True)
-        .values([PieChartLegendValues.VALUE, PieChartLegendValues.PERCENT])
-    )
-    pie = piechart.Panel().unit(USD).decimals(2).pie_type(kind).reduce_options(newest())
-    return panel(pie.legend(legend), words, (10, 12), now(_by(label, 8), f"{{{{{label}}}}}"))
+    return panel(pie(kind), words, (10, 12), now(_by(label, 8), f"{{{{{label}}}}}"))
 
 
 def _by_region() -> Panel:
@@ -352,8 +276,8 @@ def _by_region() -> Panel:
 def _by_service() -> Panel:
     words = Words(
         "Cost by Service" + THROUGH,
-        "The month so far by service, the eight dearest and all others: together the month's"
-        " total.",
+        "The month so far by service, the eight dearest and all others. A budget alone does not"
+        " narrow it: choose what the budget is about as well, as links do.",
         NO_SPLIT,
         "CostAnomalyDetected",
     )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as builders
-from grafana_foundation_sdk.builders import stat, table, timeseries
+from grafana_foundation_sdk.builders import piechart, stat, table, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.piechart import PieChartLegendValues, PieChartType
 
 from dashboards.asking import PROMETHEUS, data_source
 
@@ -125,6 +126,19 @@ def newest() -> common_builders.ReduceDataOptions:
     return common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False)
 
 
+def pie(kind: PieChartType) -> piechart.Panel:
+    """US dollars as parts of a whole, with a legend of amounts and shares."""
+    legend = (
+        piechart.PieChartLegendOptions()
+        .display_mode(common.LegendDisplayMode.TABLE)
+        .placement(common.LegendPlacement.RIGHT)
+        .show_legend(show_legend=True)
+        .values([PieChartLegendValues.VALUE, PieChartLegendValues.PERCENT])
+    )
+    made = piechart.Panel().unit(USD).decimals(2).pie_type(kind)
+    return made.reduce_options(newest()).legend(legend)
+
+
 def lines(unit: str) -> timeseries.Panel:
     """Lines over time."""
     return (
@@ -214,6 +228,8 @@ class Column:
     url: str = ""
     hidden: bool = False
     thresholds: builders.ThresholdsConfig | None = None
+    words: Mapping[str, tuple[str, str]] | None = None
+    """What a value is told as, and in which colour."""
 
 
 def grid(kind: table.Panel, columns: Sequence[Column], *, by: str = "", up: bool = False) -> None:
@@ -264,6 +280,10 @@ def _looks(column: Column) -> dict[str, object]:
         found["links"] = [{"title": "Look closer", "url": column.url}]
     if column.thresholds:
         found["thresholds"] = column.thresholds.build()
+    if column.words:
+        told = {key: {"text": text, "color": to} for key, (text, to) in column.words.items()}
+        found["mappings"] = [{"type": "value", "options": told}]
+    if column.thresholds or column.words:
         found["custom.cellOptions"] = {"type": "color-text"}
     return found
 
@@ -272,6 +292,15 @@ def link(title: str, url: str, *, new_tab: bool = False) -> builders.DashboardLi
     """A link to an address; relative ones stay in this Grafana."""
     made = builders.DashboardLink(title).type(models.DashboardLinkType.LINK).url(url)
     return made.target_blank(target_blank=new_tab)
+
+
+def of_budget_in(budget: str, scope: str, value: str) -> str:
+    """The address of a budget's costs, by the columns of its name and of what it is about.
+
+    Kinds of scopes are called as the variables that choose them; what has none is ignored.
+    """
+    about = f'${{__data.fields["{scope}"]}}=${{__data.fields["{value}"]:percentencode}}'
+    return f"{look_at('finops-cloud-cost', budget=budget)}&var-{about}"
 
 
 def look_at(uid: str, **variables: str) -> str:
@@ -322,11 +351,14 @@ def dashboard(
 def _numbered(made: models.Dashboard) -> models.Dashboard:
     """Panels get their numbers, and queries their letters, by their places.
 
-    Links and annotations are shown beside the variables: the SDK would put them into a menu.
+    Links and annotations are shown beside the variables: the SDK would put them into a menu. The
+    day that is complete is no choice that a link should carry.
     """
+    for one in made.templating.list_val or ():
+        one.skip_url_sync = one.name == "through"
     shown: list[Any] = [*(made.links or ()), *(made.annotations.list_val or ())]
-    for one in shown:
-        one.placement = None
+    for mark in shown:
+        mark.placement = None
     for number, placed in enumerate(made.panels or [], 1):
         placed.id_val = number
         targets: list[Any] = getattr(placed, "targets", None) or []

@@ -19,6 +19,7 @@ RUNBOOK_OF_ROW = re.compile(
     r'https://runbooks\.example\.com/finops/\$\{__data\.fields\["\w+"\]\}\.md'
 )
 """That of the alert in a column of the row; every alert has one (test_rules_lint)."""
+SCOPE_OF_ROW = '${__data.fields["Scope"]}'
 PAGE = re.compile(r"https://[^/]+/.*?\b(docs/[\w/.-]+\.md)(#.*)?")
 OF_DASHBOARD = re.compile(r"(?:https://grafana\.example\.com)?/d/([\w-]+)")
 
@@ -67,5 +68,6 @@ def _wrong_variables(url: str, target: Dashboard | None) -> str:
         return "there is no such dashboard"
     given = [name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)]
     asked = {name.removeprefix("var-") for name in given if name.startswith("var-")}
-    unknown = asked - {one.name for one in target.variables}
+    # Budgets call what they are about as the variables are called; Grafana ignores any other.
+    unknown = asked - {one.name for one in target.variables} - {SCOPE_OF_ROW}
     return f"{target.uid} has no variables {sorted(unknown)}" if unknown else ""

@@ -170,6 +170,10 @@ def _names(fields: object) -> set[str]:
     return names(fields) if isinstance(fields, str) else set()
 
 
+OF_LIMITS = {"Monthly Budget"}
+"""Panels that ask for costs only to know whose limits are needed."""
+
+
 def through(dashboard: Dashboard, _all: Mapping[str, Dashboard]) -> list[str]:
     """Whoever looks at costs is told through which day they are known."""
     names_of: dict[str, set[str]] = {}
@@ -180,6 +184,7 @@ def through(dashboard: Dashboard, _all: Mapping[str, Dashboard]) -> list[str]:
     return [
         f"{title}: its title does not say through which day"
         for title, asked in names_of.items()
-        if any(OF_DAYS.search(one) for one in asked - NOT_OF_DAYS.keys())
+        if title not in OF_LIMITS
+        and any(OF_DAYS.search(one) for one in asked - NOT_OF_DAYS.keys())
         and not THROUGH.search(title)
     ]
