@@ -26,6 +26,9 @@ LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
     made oid;
 BEGIN
+    IF to_regrole('grafana') IS NULL THEN
+        RETURN; -- it was dropped, or this database was restored where it never was
+    END IF;
     FOR made IN
         SELECT t.oid FROM pg_event_trigger_ddl_commands() c JOIN pg_class t ON t.oid = c.objid
         WHERE c.classid = 'pg_class'::regclass AND t.relnamespace = 'public'::regnamespace

@@ -67,7 +67,7 @@ def make_demo(
     """Write the demo's bills and its configuration below `folder`, and collect them for real.
 
     They go into the database whose URL stands in `url_file`, or else into an embedded one. Raises
-    FinopsError when that database has other bills.
+    FinopsError when that database has other bills, or tenants of before the demo.
     """
     home = (folder or default_data_dir(env).parent / "demo").absolute()
     bills = home / "billing"
@@ -92,21 +92,28 @@ def make_demo(
     # Not with the caller's environment: DATABASE_URL would put invented money into a real store.
     config = load(config_file, {})
     with store_of(config, env) as database:
-        _expect_no_other_bills(database)
+        _expect_nothing_else(database)
         reports = collect_once(database, sources(config), progress=progress)
         used = fill_ai(database, PriceList(config.ai.prices, config.ai.unknown_model), now)
         token_file = _token(database, home / "ai-token", now)
     return Demo(config_file, config, reports, used, token_file)
 
 
-def _expect_no_other_bills(database: Database) -> None:
+def _expect_nothing_else(database: Database) -> None:
+    """Real money stays apart; what was tried in a demo's database may stay in it."""
     with snapshot_reader(database) as reader:
-        others = sorted({state.source for state in reader.source_states()} - {DEMO_NAME})
-    if others:
-        raise FinopsError(
-            f"the database {database.place} has bills already (of {', '.join(others)}); "
-            "the demo needs one of its own"
-        )
+        known = {state.source for state in reader.source_states()}
+    found = {"bills": sorted(known - {DEMO_NAME})}
+    if DEMO_NAME not in known:
+        with database.connection() as connection:
+            found["AI tenants"] = ai_budgets.tenants(connection, 3)
+        found["tokens of the API"] = [one.name for one in tokens.tokens(database)]
+    for what, names in found.items():
+        if names:
+            raise FinopsError(
+                f"the database {database.place} has {what} already (of {', '.join(names)}); "
+                "the demo needs one of its own"
+            )
 
 
 def _token(database: Database, file: Path, now: datetime) -> Path:

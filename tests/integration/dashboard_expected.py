@@ -15,9 +15,9 @@ from integration.dashboard_sums import (
     Sums,
     among,
     budgets,
+    choice,
     largest,
     limit,
-    narrowed,
     only,
     picked,
     ratios,
@@ -64,22 +64,36 @@ class Expected:
 
 
 def month(sums: Sums, chosen: Chosen) -> Amounts:
-    """The month so far of what is chosen: budgets, else teams, else environments, else places."""
-    if picked(chosen, "budget"):
-        return {(): sum(map(sums.spent, budgets(chosen)))}
-    for tag in ("team", "environment"):
-        if picked(chosen, tag):
-            return sums.costs((), sums.month, chosen, tag, "provider")
+    """The month so far of what is chosen: of places, or of one team or environment alone."""
+    given = choice(chosen) - {"provider"}
+    if "budget" in given:
+        return {}
+    if tags := given & {"team", "environment"}:
+        told = len(given) == 1
+        return sums.costs((), sums.month, chosen, *tags, "provider") if told else {}
     return sums.costs((), sums.month, chosen, *PLACE)
 
 
+def of_budget(sums: Sums, chosen: Chosen) -> Amounts:
+    """What the chosen budget has spent, by its kind of period."""
+    if not picked(chosen, "budget"):
+        return {}
+    return {(one.period,): sums.spent(one) for one in budgets(chosen)}
+
+
+def course(sums: Sums, chosen: Chosen) -> Amounts:
+    found = month(sums, chosen) or of_budget(sums, chosen)
+    return {(): only(found)} if found else {}
+
+
 def limits(_sums: Sums, chosen: Chosen) -> Amounts:
-    """What the chosen budgets allow; while nothing is chosen, those of the chosen providers."""
-    found = budgets(chosen)
-    if not narrowed(chosen):
-        providers = picked(chosen, "provider")
-        found = [one for one in BUDGETS if one.scope == "provider"]
-        found = [one for one in found if not providers or one.scope_value in providers]
+    """What is allowed: the organisation's, the providers' if each has one, or of what is chosen."""
+    given = choice(chosen)
+    if not given:
+        return {(): min(limit(one) for one in BUDGETS if one.scope == "organization")}
+    found = budgets(chosen, "monthly")
+    if given == {"provider"} and len(found) < len(picked(chosen, "provider")):
+        return {}
     return {(): sum(map(limit, found))} if found else {}
 
 
@@ -199,8 +213,7 @@ def at_risk(value: Callable[[float, float], float]) -> Function:
     """Of the budgets that are used to 80 %: their limits and what is spent make a value."""
 
     def found(sums: Sums, chosen: Chosen) -> Amounts:
-        if picked(chosen, "model"):
-            return {}  # there are budgets over all models only
+        # Ours are over all models, and hold for a chosen one too.
         spent = {
             tenant: amount
             for (tenant,), amount in sums.calls(COST, ("tenant_id",), chosen, "tenant").items()
@@ -240,11 +253,12 @@ OVERVIEW, CLOUD, AI = "finops-overview", "finops-cloud-cost", "finops-ai-budget"
 
 EXPECTED: Final[dict[Key, Expected]] = {
     (CLOUD, "Monthly Spend", "A"): Expected((), month),
+    (CLOUD, "Monthly Spend", "B"): Expected(("period",), of_budget),
     (CLOUD, "Monthly Budget", "A"): Expected((), limits),
     (CLOUD, "Budget Utilization", "A"): Expected(("budget",), used),
     (CLOUD, "Cost Per Customer", "A"): Expected((), per_customer(1, 30)),
     (CLOUD, "Cost Per Customer", "B"): Expected((), per_customer(31, 60)),
-    (CLOUD, "Spend Trend vs Budget", "A"): Expected((), month),
+    (CLOUD, "Spend Trend vs Budget", "A"): Expected((), course),
     (CLOUD, "Spend Trend vs Budget", "B"): Expected((), limits),
     (CLOUD, "Month-over-Month Growth", "A"): Expected((), growth),
     (CLOUD, "Top 10 Cost Drivers", "A"): Expected(SERVICE, unless_tagged(drivers)),

@@ -162,25 +162,32 @@ def limit(budget: Budget) -> float:
     return float(budget.amount * RATES[budget.currency or "USD"])
 
 
-def budgets(chosen: Chosen) -> list[Budget]:
-    """The budgets that are chosen by name, else by the first of these that is; none by a region."""
+def choice(chosen: Chosen) -> set[str]:
+    """What is chosen of the costs."""
+    names = ("budget", "team", "environment", "service", "account", "region", "provider")
+    return {name for name in names if picked(chosen, name)}
+
+
+def budgets(chosen: Chosen, *periods: str) -> list[Budget]:
+    """The chosen budget; else those of the one scope that is chosen, of these periods; else none.
+
+    All while nothing is chosen. With an account its provider may be chosen.
+    """
     if names := picked(chosen, "budget"):
         return [one for one in BUDGETS if one.name in names]
-    for scope in ("team", "environment", "service", "account"):
-        if values := picked(chosen, scope):
-            monthly = [one for one in BUDGETS if one.period == "monthly"]
-            return [
-                one
-                for one in monthly
-                if (one.scope, one.scope_value) in {(scope, v) for v in values}
-            ]
-    return [] if picked(chosen, "region") else list(BUDGETS)
-
-
-def narrowed(chosen: Chosen) -> bool:
-    """Whether anything is chosen but a provider."""
-    names = ("budget", "team", "environment", "service", "account", "region")
-    return any(picked(chosen, name) for name in names)
+    given = choice(chosen)
+    if not given:
+        return list(BUDGETS)
+    scope = "account" if given == {"account", "provider"} else min(given)
+    if len(given) > 1 and scope != "account":
+        return []
+    return [
+        one
+        for one in BUDGETS
+        if one.scope == scope
+        and one.scope_value in picked(chosen, scope)
+        and (not periods or one.period in periods)
+    ]
 
 
 def only(amounts: Amounts) -> float:

@@ -285,6 +285,22 @@ def test_the_demo_leaves_a_database_alone_that_has_other_bills(
         assert connection.execute("SELECT FROM cost_parts").rowcount == 0
 
 
+def test_the_demo_leaves_a_ledger_alone_that_was_there_before(
+    database_url: str, tmp_path: Path
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO ai_token_budgets (tenant_id, monthly_limit_usd) VALUES ('real', 10)"
+        )
+    (tmp_path / "url").write_text(as_url(database_url))
+    done = run("demo", "--folder", tmp_path, "--database-url-file", tmp_path / "url")
+    assert done.returncode == 1
+    assert "has AI tenants already (of real); the demo needs one of its own" in done.stderr
+    with psycopg.connect(database_url) as connection:
+        for name in ("cost_parts", "ai_token_usage", "ai_api_tokens"):
+            assert connection.execute(f"SELECT FROM {name}".encode()).rowcount == 0
+
+
 # Prometheus and Alertmanager
 
 

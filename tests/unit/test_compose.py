@@ -181,6 +181,10 @@ def test_every_secret_is_a_file_that_the_script_makes_and_git_ignores(tmp_path: 
     }
     ignored = (ROOT / ".gitignore").read_text().splitlines()
     assert f"/{SECRETS.relative_to(ROOT)}/" in ignored
+    # Bills too, by the only file of its kind that builds of the package read.
+    assert ["/compose/bills/*", "!/compose/bills/.gitignore"] == [
+        line for line in ignored if "bills" in line
+    ]
     assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
 
 
@@ -230,6 +234,10 @@ def test_secrets_are_random_and_stay_what_they_are(tmp_path: Path) -> None:
     after = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
     assert after.pop("postgres_password") != before.pop("postgres_password")
     assert after == before
+    (folder / "exporter_password").unlink()
+    made_secrets(tmp_path)
+    password = (folder / "exporter_password").read_text().strip()
+    assert f":{password}@" in (folder / "database_url").read_text()
 
 
 # What the services are told

@@ -65,6 +65,11 @@ def remove(connection: Connection, tenant_id: str, model: str) -> bool:
     return run(connection, "remove_ai_budget", parameters) > 0
 
 
+def tenants(connection: Connection, most: int) -> list[str]:
+    """Who has a budget or has ever used AI, so many by name; raises StoreError."""
+    return [tenant for (tenant,) in rows(connection, "ai_known_tenants", {"most": most})]
+
+
 def top_consumers(connection: Connection, most: int, now: datetime | None = None) -> list[Consumer]:
     """Who has spent most in the current month, at most `most` of them."""
     return [

@@ -95,6 +95,13 @@ DELETE FROM ai_token_budgets WHERE tenant_id = %(tenant_id)s AND model = %(model
 SELECT monthly_limit_usd FROM ai_token_budgets
 WHERE tenant_id = %(tenant_id)s AND model = %(model)s;
 
+-- name: ai_known_tenants
+SELECT tenant_id FROM ai_token_budgets
+UNION
+SELECT tenant_id FROM budget_period
+ORDER BY 1
+LIMIT %(most)s;
+
 -- name: ai_consumers
 -- Who has spent most this month, by the clock of the tenant's own budget (without one, UTC).
 SELECT s.tenant_id, s.spent_usd, s.requests, s.input_tokens, s.output_tokens, s.cache_read_tokens,
