@@ -182,8 +182,9 @@ def test_every_secret_is_a_file_that_the_script_makes_and_git_ignores(tmp_path: 
     ignored = (ROOT / ".gitignore").read_text().splitlines()
     assert f"/{SECRETS.relative_to(ROOT)}/" in ignored
     # Bills too, by the only file of its kind that builds of the package read.
-    assert ["/compose/bills/*", "!/compose/bills/.gitignore"] == [
-        line for line in ignored if "bills" in line
+    assert [line for line in ignored if "bills" in line] == [
+        "/compose/bills/*",
+        "!/compose/bills/.gitignore",
     ]
     assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
 
