@@ -64,8 +64,8 @@ STORAGE = (
 
 NO_COST = Empty("Nothing stored for this choice", "finops-exporter sources shows what was read.")
 NO_SPLIT = Empty(
-    "Nothing stored for this choice, or it is a team or an environment",
-    "what a team is made of is told by finops-exporter costs --by team,service.",
+    "Nothing stored for this choice. A team's: finops-exporter costs --by team,service",
+    "a team or an environment is not known by service and region here; that command has both.",
 )
 NO_BUDGET = Empty(
     "No budget for this choice", "finops-exporter budget set makes one, as does the configuration."

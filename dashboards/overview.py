@@ -214,7 +214,7 @@ def _sums() -> Panel:
         "Reconciliation" + THROUGH,
         "What the provider's own total of a month has more than the sum of our parts, where it"
         " tells one; and by how much days of a provider that were already stored have changed in"
-        " the last 7 days (of all months, told once).",
+        " the last 7 days (of all months, told beside each).",
         Empty(
             "No source tells its own total",
             "Cost Explorer tells one for each month, and so do files of FOCUS.",
