@@ -17,7 +17,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as models
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
 
 PROMETHEUS = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 POSTGRESQL = common.DataSourceRef(type_val="grafana-postgresql-datasource", uid="${postgresql}")
@@ -70,7 +70,8 @@ def course(expr: str, legend: str) -> prometheus.Dataquery:
 
 
 def _query(expr: str) -> prometheus.Dataquery:
-    return prometheus.Dataquery().datasource(PROMETHEUS).expr(expr)
+    asked = prometheus.Dataquery().datasource(PROMETHEUS).expr(expr)
+    return asked.editor_mode(QueryEditorMode.CODE)
 
 
 def named(costs: str) -> str:

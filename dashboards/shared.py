@@ -274,8 +274,9 @@ def _looks(column: Column) -> dict[str, object]:
         found["decimals"] = column.decimals
     if column.width:
         found["custom.width"] = column.width
-    if column.hidden:  # there for a link
+    if column.hidden:  # there for a link; versions of Grafana call it one way or the other
         found["custom.hidden"] = True
+        found["custom.hideFrom"] = {"legend": False, "tooltip": False, "viz": True}
     if column.url:
         found["links"] = [{"title": "Look closer", "url": column.url}]
     if column.thresholds:
