@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import strategies as st
+
 from finops_exporter.model import Complete, CostRow, utc_midnight
 from finops_exporter.store import runs
 from finops_exporter.store.costs import Changes, Declared, staging
@@ -94,4 +96,24 @@ def fill(database: Database, places: int) -> None:
         parts=[""],
         now=now,
         covered_until={"aws": utc_midnight(today)},
+    )
+
+
+def costs_until(newest: date, days: int) -> st.SearchStrategy[list[CostRow]]:
+    """Some rows of two accounts and two services, within so many days before the newest one."""
+    return st.lists(
+        st.builds(
+            lambda back, amount, account, service: cost(
+                str(newest - timedelta(days=back)),
+                str(amount),
+                account_id=account,
+                service=service,
+            ),
+            st.integers(0, days),
+            st.decimals(min_value=-50, max_value=100, places=7),
+            st.sampled_from(["111", "222"]),
+            st.sampled_from(["S3", "EC2"]),
+        ),
+        min_size=1,
+        max_size=30,
     )

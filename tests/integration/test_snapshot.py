@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter_families import samples, text_of
@@ -16,7 +15,7 @@ from finops_exporter.exposition.exposition import Exposition
 from finops_exporter.exposition.families import Settings
 from finops_exporter.exposition.snapshot import Snapshot, build
 from finops_exporter.model import Account, ControlTotal, CostRow, Rejected
-from integration.feeding import NOW, cost, swap
+from integration.feeding import NOW, cost, costs_until, swap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -266,28 +265,10 @@ def expected_sum(rows: Iterable[CostRow], first: date, last: date) -> dict[str, 
     return {account: float(amount) for account, amount in sums.items()}
 
 
-row_lists = st.lists(
-    st.builds(
-        lambda back, amount, account, service: cost(
-            str(date(2026, 11, 21) - timedelta(days=back)),
-            str(amount),
-            account_id=account,
-            service=service,
-        ),
-        st.integers(0, 70),
-        st.decimals(min_value=-50, max_value=100, places=7),
-        st.sampled_from(["111", "222"]),
-        st.sampled_from(["S3", "EC2"]),
-    ),
-    min_size=1,
-    max_size=30,
-)
-
-
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(row_lists)
+@given(costs_until(date(2026, 11, 21), 70))
 def test_every_family_equals_a_sum_over_the_rows(database: Database, rows: list[CostRow]) -> None:
     swap(database, rows, parts=[""], covered_until={"aws": datetime(2026, 11, 21, 9, tzinfo=UTC)})
     snapshot = build(database, plain(), NOW)

@@ -16,7 +16,7 @@ from exporter_families import samples
 from finops_exporter.exposition.families import Settings
 from finops_exporter.exposition.snapshot import build
 from finops_exporter.model import FULL_CUT, utc_midnight
-from integration.feeding import NOW, cost, swap
+from integration.feeding import NOW, cost, costs_until, swap
 
 if TYPE_CHECKING:
     from finops_exporter.model import CostRow
@@ -59,28 +59,10 @@ def through(day: str) -> dict[str, datetime]:
     return {"aws": utc_midnight(date.fromisoformat(day) + timedelta(days=1))}
 
 
-days_and_amounts = st.lists(
-    st.builds(
-        lambda back, amount, account, service: cost(
-            str(date(2026, 11, 21) - timedelta(days=back)),
-            str(amount),
-            account_id=account,
-            service=service,
-        ),
-        st.integers(0, 700),
-        st.decimals(min_value=-50, max_value=100, places=7),
-        st.sampled_from(["111", "222"]),
-        st.sampled_from(["S3", "EC2"]),
-    ),
-    min_size=1,
-    max_size=30,
-)
-
-
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(days_and_amounts)
+@given(costs_until(date(2026, 11, 21), 700))
 def test_it_is_the_sum_of_the_stored_days_of_the_year(
     database: Database, rows: list[CostRow]
 ) -> None:
