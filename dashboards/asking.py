@@ -97,13 +97,13 @@ def variable(name: str, label: str, series: str, *, many: bool = True) -> builde
     )
 
 
-def through(provider: str = ALL) -> builders.QueryVariable:
+def through() -> builders.QueryVariable:
     """The newest day (UTC) through which everything is complete that the chosen providers bill.
 
     A provider that ended more than 40 days before the others holds nothing back. Days are told as
     text by PromQL itself: Grafana would tell them in the time zone of the browser.
     """
-    of_all = f'provider:cloud_billing_newest_day_timestamp_seconds:max{{provider=~"{provider}"}}'
+    of_all = 'provider:cloud_billing_newest_day_timestamp_seconds:max{provider=~"$provider"}'
     day = f"min({of_all} > scalar(max({of_all})) - 40 * 86400)"
     number = f"year({day}) * 10000 + month({day}) * 100 + day_of_month({day})"
     text = (

@@ -109,7 +109,7 @@ def _variables() -> list[builders.QueryVariable]:
             f"environment:cloud_cost_allocated_monthly_usd:sum{{{of}}}",
         ),
         variable("budget", "budget", "budget:cloud_budget_limit_usd:sum", many=False),
-        through("$provider"),
+        through(),
     ]
 
 

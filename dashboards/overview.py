@@ -71,7 +71,7 @@ def build() -> Dashboard:
                 f"provider_account:cloud_cost_monthly_usd:sum{{{costs.PROVIDER}}}",
             ),
             variable("budget", "budget", "budget:cloud_budget_limit_usd:sum"),
-            through("$provider"),
+            through(),
         ],
         annotations=of_costs(),
         parts={
